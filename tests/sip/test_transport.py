@@ -1,0 +1,640 @@
+"""The edge against real sockets on the loopback: UDP, TCP, what breaks, and the turn around the core."""
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.wire import answer, body_of, header, request, told
+from voiceconnector.sip import transport as transport_module
+from voiceconnector.sip.hop import Hop, Local
+from voiceconnector.sip.ids import Ids
+from voiceconnector.sip.message import Request, Response
+from voiceconnector.sip.stack import SipStack
+from voiceconnector.sip.stream import StreamParser
+from voiceconnector.sip.transaction import ClientTransaction, ServerTransaction
+from voiceconnector.sip.transport import BATCH, Queue, Transport
+
+PATIENCE = 5.0
+"""Seconds after which something that should have happened has not."""
+
+
+class Answering:
+    """Answers each request with its own body, and tells what became of those it sent. Breaks on demand."""
+
+    def __init__(self) -> None:
+        self.requests: asyncio.Queue[Request] = asyncio.Queue()
+        self.outcomes: asyncio.Queue[str] = asyncio.Queue()
+        self.faults: list[str] = []
+        self.hops: list[Hop] = []
+
+    def on_request(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        if request.header("subject") == "break":
+            raise RuntimeError("as it was told")
+        self.requests.put_nowait(request)
+        self.hops.append(transaction.hop)
+        transaction.respond(200, "OK", now, body=request.body)
+
+    def on_overload(self, request: Request, hop: Hop, now: float) -> tuple[int, str, str] | None:
+        return 503, "Service Unavailable", ""
+
+    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        self.outcomes.put_nowait(str(response.status_code))
+
+    def on_client_failure(self, transaction: ClientTransaction, status: int, why: str, now: float) -> None:
+        self.outcomes.put_nowait(f"{status}: {why}")
+
+    def on_fault(self, fault: Exception, now: float) -> None:
+        self.faults.append(str(fault))
+
+
+class Edge:
+    """A transport with its stack and core."""
+
+    def __init__(self, settle: Callable[[float], None] = lambda _now: None) -> None:
+        self.core = Answering()
+        self.stack = SipStack(self.core, Ids(random.Random(1)))
+        self.transport = Transport(self.stack, settle=settle, on_fault=self.core.on_fault)
+
+    def send(
+        self, local: Local, address: tuple[str, int], fallback: tuple[str, int] | None = None, body: bytes = b""
+    ) -> None:
+        """Send an OPTIONS."""
+        headers = "From: <sip:a@b>;tag=a\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
+        hop = Hop(local, address, fallback)
+        self.transport.turn(
+            lambda now: self.stack.request("OPTIONS", "sip:c@d", headers, body, hop, self.core, [], now)
+        )
+
+    async def outcome(self) -> str:
+        return await asyncio.wait_for(self.core.outcomes.get(), PATIENCE)
+
+
+@asynccontextmanager
+async def edge(settle: Callable[[float], None] = lambda _now: None) -> AsyncIterator[Edge]:
+    made = Edge(settle)
+    try:
+        yield made
+    finally:
+        await made.transport.close()
+
+
+class UdpPeer:
+    """A plain socket."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.socket.setblocking(False)
+        self.socket.bind((host, 0))
+        self.address: tuple[str, int] = self.socket.getsockname()[:2]
+
+    async def receive(self) -> bytes:
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.socket, 70_000), PATIENCE)
+
+
+@asynccontextmanager
+async def udp_peer(host: str = "127.0.0.1") -> AsyncIterator[UdpPeer]:
+    peer = UdpPeer(host)
+    try:
+        yield peer
+    finally:
+        peer.socket.close()
+
+
+class TcpPeer:
+    """One end of a connection, cut into messages."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.parser = StreamParser()
+        self.messages: list[bytes] = []
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.writer.get_extra_info("sockname")[:2]
+        return host, port
+
+    async def receive(self) -> bytes:
+        while not self.messages:
+            piece = await asyncio.wait_for(self.reader.read(65_536), PATIENCE)
+            assert piece, "the connection was closed"
+            self.messages += self.parser.feed(piece)
+        return self.messages.pop(0)
+
+    async def closed(self) -> None:
+        assert await asyncio.wait_for(self.reader.read(), PATIENCE) == b""
+
+    async def close(self) -> None:
+        self.writer.close()
+        await self.writer.wait_closed()
+
+
+@asynccontextmanager
+async def tcp_peer(local: Local) -> AsyncIterator[TcpPeer]:
+    """Connected to a listener of ours."""
+    peer = TcpPeer(*await asyncio.open_connection(local.host, local.port))
+    try:
+        yield peer
+    finally:
+        await peer.close()
+
+
+class TcpListener:
+    """A peer that we connect to."""
+
+    def __init__(self) -> None:
+        self.connections: asyncio.Queue[TcpPeer] = asyncio.Queue()
+        self.address = ("", 0)
+        self._accepted: list[TcpPeer] = []
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = TcpPeer(reader, writer)
+        self._accepted.append(peer)
+        self.connections.put_nowait(peer)
+
+    async def connection(self) -> TcpPeer:
+        return await asyncio.wait_for(self.connections.get(), PATIENCE)
+
+    async def close(self) -> None:
+        for peer in self._accepted:
+            await peer.close()
+
+
+@asynccontextmanager
+async def tcp_listener(port: int = 0) -> AsyncIterator[TcpListener]:
+    listener = TcpListener()
+    server = await asyncio.start_server(listener.accept, "127.0.0.1", port)
+    listener.address = server.sockets[0].getsockname()
+    try:
+        yield listener
+    finally:
+        server.close()
+        await listener.close()
+
+
+def closed_port(kind: socket.SocketKind, host: str = "127.0.0.1") -> int:
+    """A port that nobody listens at."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as sock:
+        sock.bind((host, 0))
+        port: int = sock.getsockname()[1]
+    return port
+
+
+def options(number: int = 1, transport: str = "UDP", headers: str = "", body: bytes = b"") -> bytes:
+    via = f"SIP/2.0/{transport} pbx.invalid;branch=z9hG4bK{number};rport"
+    return request("OPTIONS", via=via, call_id=str(number), headers=headers, body=body)
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await asyncio.wait_for(scenario(), 4 * PATIENCE)
+
+    asyncio.run(whole())
+
+
+# -- UDP
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_datagram_is_answered_to_where_it_came_from(host: str) -> None:
+    """RFC 3261 18.2.2, RFC 3581 4."""
+
+    async def scenario() -> None:
+        async with edge() as ours, udp_peer(host) as peer:
+            local = ours.transport.open_udp("here", host, 0)
+            assert (local.host, local.transport, ours.stack.locals["here", "UDP"]) == (host, "UDP", local)
+            peer.socket.sendto(options(), (host, local.port))
+            reply = await peer.receive()
+            assert told(reply) == "200"
+            assert header(reply, "Via").endswith(f";received={host};rport={peer.address[1]}")
+
+    run(scenario)
+
+
+def test_a_message_of_60_000_bytes_comes_and_goes() -> None:
+    """18.1.1: up to the size of a datagram."""
+
+    async def scenario() -> None:
+        async with edge() as ours, udp_peer() as peer:
+            local = ours.transport.open_udp("here", "127.0.0.1", 0)
+            peer.socket.sendto(options(body=b"x" * 60_000), (local.host, local.port))
+            assert body_of(await peer.receive()) == b"x" * 60_000
+
+    run(scenario)
+
+
+def test_more_datagrams_than_one_turn_takes_are_all_answered() -> None:
+    async def scenario() -> None:
+        async with edge() as ours, udp_peer() as peer:
+            local = ours.transport.open_udp("here", "127.0.0.1", 0)
+            for number in range(200):
+                peer.socket.sendto(options(number), (local.host, local.port))
+            replies = {header(await peer.receive(), "Call-ID") for _ in range(200)}
+            assert replies == {str(number) for number in range(200)}
+
+    run(scenario)
+
+
+def test_a_request_of_ours_leaves_from_its_listener_and_is_answered() -> None:
+    """18.1.1."""
+
+    async def scenario() -> None:
+        async with edge() as ours, udp_peer() as peer:
+            local = ours.transport.open_udp("here", "127.0.0.1", 0)
+            ours.send(local, peer.address)
+            sent = await peer.receive()
+            assert header(sent, "Via").startswith(f"SIP/2.0/UDP 127.0.0.1:{local.port};")
+            peer.socket.sendto(answer(sent), (local.host, local.port))
+            assert await ours.outcome() == "200"
+
+    run(scenario)
+
+
+def test_an_unanswered_request_is_repeated_by_the_clock() -> None:
+    """17.1.2.2: Timer E after 500 ms, the one test that waits for it."""
+
+    async def scenario() -> None:
+        async with edge() as ours, udp_peer() as peer:
+            local = ours.transport.open_udp("here", "127.0.0.1", 0)
+            clock = asyncio.get_running_loop().time
+            ours.send(local, peer.address)
+            first, start = await peer.receive(), clock()
+            assert await peer.receive() == first
+            assert 0.4 < clock() - start < 2.0
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_unreachable_port_is_a_transport_error(host: str) -> None:
+    """8.1.3.1, 18.4: ICMP says so at once; without it Timer F would take 32 s."""
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            local = ours.transport.open_udp("here", host, 0)
+            ours.send(local, (host, closed_port(socket.SOCK_DGRAM, host)))
+            assert await ours.outcome() == "503: ICMP says: ECONNREFUSED"
+            assert ours.stack.open_transactions == 0
+
+    run(scenario)
+
+
+def test_an_unreachable_port_is_no_error_of_others() -> None:
+    """The kernel reports it with the next datagram, wherever that goes."""
+
+    async def scenario() -> None:
+        async with edge() as ours, udp_peer() as peer:
+            local = ours.transport.open_udp("here", "127.0.0.1", 0)
+            for _ in range(20):
+                ours.send(local, ("127.0.0.1", closed_port(socket.SOCK_DGRAM)))
+                ours.send(local, peer.address)
+                peer.socket.sendto(answer(await peer.receive()), (local.host, local.port))
+            outcomes = sorted([await ours.outcome() for _ in range(40)])
+            assert outcomes == ["200"] * 20 + ["503: ICMP says: ECONNREFUSED"] * 20
+
+    run(scenario)
+
+
+def test_a_datagram_that_no_network_takes_is_a_transport_error() -> None:
+    """18.1.1: UDP ends at 65,507 bytes."""
+
+    async def scenario() -> None:
+        async with edge() as ours, udp_peer() as peer:
+            local = ours.transport.open_udp("here", "127.0.0.1", 0)
+            ours.send(local, peer.address, body=b"x" * 70_000)
+            assert (await ours.outcome()).startswith("503: cannot send to UDP 127.0.0.1:")
+            ours.send(local, peer.address)
+            assert told(await peer.receive()) == "OPTIONS"
+
+    run(scenario)
+
+
+# -- TCP
+
+
+def test_messages_are_found_in_a_stream_however_it_is_split() -> None:
+    """18.3; answers go back on the connection (18.2.2)."""
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            local = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            async with tcp_peer(local) as peer:
+                stream = options(1, "TCP", body=b"one") + options(2, "TCP", body=b"two")
+                for start in range(0, len(stream), 50):
+                    peer.writer.write(stream[start : start + 50])
+                    await peer.writer.drain()
+                assert [body_of(await peer.receive()) for _ in range(2)] == [b"one", b"two"]
+                peer.writer.write(options(3, "TCP") + options(4, "TCP"))
+                assert [header(await peer.receive(), "Call-ID") for _ in range(2)] == ["3", "4"]
+
+    run(scenario)
+
+
+def test_a_ping_is_answered_with_a_pong() -> None:
+    """RFC 5626 4.4.1: CRLF CRLF, and CRLF in return."""
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            local = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            async with tcp_peer(local) as peer:
+                peer.writer.write(b"\r\n\r\n")
+                assert await asyncio.wait_for(peer.reader.readexactly(2), PATIENCE) == b"\r\n"
+                peer.writer.write(options(1, "TCP"))
+                assert told(await peer.receive()) == "200"
+
+    run(scenario)
+
+
+def test_a_stream_that_cannot_be_framed_is_answered_and_closed() -> None:
+    """18.3: without Content-Length nobody knows where the next message begins. What came before is served."""
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            local = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            async with tcp_peer(local) as peer:
+                peer.writer.write(options(1, "TCP") + options(2, "TCP").replace(b"Content-Length: 0\r\n", b""))
+                assert [told(await peer.receive()) for _ in range(2)] == ["200", "400"]
+                await peer.closed()
+
+    run(scenario)
+
+
+def test_a_peer_that_connected_gets_our_requests_on_that_connection() -> None:
+    """18: a connection is used both ways."""
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            local = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            async with tcp_peer(local) as peer:
+                peer.writer.write(options(1, "TCP"))
+                await peer.receive()
+                ours.send(local, ours.core.hops[0].address, ("127.0.0.1", 9))
+                sent = await peer.receive()
+                assert told(sent) == "OPTIONS"
+                peer.writer.write(answer(sent))
+                assert await ours.outcome() == "200"
+
+    run(scenario)
+
+
+def test_a_connection_of_ours_carries_all_requests_and_those_of_the_peer() -> None:
+    """18.1.1, 18.2: opened once, from the listener's address; what is sent while it opens waits in order."""
+
+    async def scenario() -> None:
+        async with edge() as ours, tcp_listener() as listener:
+            local = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            for _ in range(3):
+                ours.send(local, listener.address)
+            peer = await listener.connection()
+            sent = [await peer.receive() for _ in range(3)]
+            ours.send(local, listener.address)
+            sent.append(await peer.receive())
+            assert listener.connections.empty()
+            for data in reversed(sent):
+                peer.writer.write(answer(data))
+            assert [await ours.outcome() for _ in range(4)] == ["200"] * 4
+            peer.writer.write(options(1, "TCP"))
+            assert told(await peer.receive()) == "200"
+
+    run(scenario)
+
+
+def test_after_a_peer_has_closed_the_next_request_opens_a_connection() -> None:
+    """18.1.1."""
+
+    async def scenario() -> None:
+        async with edge() as ours, tcp_listener() as listener:
+            local = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            ours.send(local, listener.address)
+            first = await listener.connection()
+            await first.receive()
+            await first.close()
+            while ours.transport._connections:
+                await asyncio.sleep(0)
+            ours.send(local, listener.address)
+            second = await listener.connection()
+            second.writer.write(answer(await second.receive()))
+            assert await ours.outcome() == "200"
+
+    run(scenario)
+
+
+def test_an_answer_whose_connection_is_gone_opens_one_to_the_port_in_via() -> None:
+    """18.2.2."""
+
+    async def scenario() -> None:
+        async with edge() as ours, tcp_listener() as listener:
+            local = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            ours.transport.turn(
+                lambda now: ours.stack.receive(
+                    request("OPTIONS", via=f"SIP/2.0/TCP 127.0.0.1:{listener.address[1]};branch=z9hG4bK1"),
+                    Hop(local, ("127.0.0.1", 9)),
+                    now,
+                )
+            )
+            peer = await listener.connection()
+            assert told(await peer.receive()) == "200"
+
+    run(scenario)
+
+
+def test_a_refused_connection_is_a_transport_error() -> None:
+    """8.1.3.1, 18.4: for each request that waited for it."""
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            local = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            port = closed_port(socket.SOCK_STREAM)
+            for _ in range(2):
+                ours.send(local, ("127.0.0.1", port))
+            for _ in range(2):
+                assert (await ours.outcome()).startswith(f"503: cannot connect to TCP 127.0.0.1:{port}: ")
+            assert ours.stack.open_transactions == 0
+
+    run(scenario)
+
+
+def test_a_peer_that_reads_nothing_is_cut_off() -> None:
+    """What waits for it must not grow without end."""
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            local = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            async with tcp_peer(local) as peer:
+                peer.writer.write(options(1, "TCP"))
+                await peer.receive()
+                for _ in range(400):
+                    ours.send(local, ours.core.hops[0].address, ("127.0.0.1", 9), body=b"x" * 60_000)
+                    if not ours.transport._connections:
+                        break
+                    await asyncio.sleep(0)
+                assert not ours.transport._connections
+
+    run(scenario)
+
+
+def test_connections_beyond_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "IDLE_CONNECTIONS", 1)
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            local = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            async with tcp_peer(local) as first:
+                first.writer.write(options(1, "TCP"))
+                assert told(await first.receive()) == "200"
+                async with tcp_peer(local) as second:
+                    await second.closed()
+                first.writer.write(options(2, "TCP"))
+                assert told(await first.receive()) == "200"
+
+    run(scenario)
+
+
+# -- the turn
+
+
+def test_a_fault_of_ours_ends_in_its_turn_and_the_reader_lives_on() -> None:
+    async def scenario() -> None:
+        async with edge() as ours, udp_peer() as peer:
+            udp = ours.transport.open_udp("here", "127.0.0.1", 0)
+            tcp = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            peer.socket.sendto(options(1, headers="Subject: break\r\n"), (udp.host, udp.port))
+            peer.socket.sendto(options(2), (udp.host, udp.port))
+            assert header(await peer.receive(), "Call-ID") == "2"
+            async with tcp_peer(tcp) as connected:
+                connected.writer.write(options(3, "TCP", headers="Subject: break\r\n") + options(4, "TCP"))
+                assert header(await connected.receive(), "Call-ID") == "4"
+            assert ours.core.faults == ["as it was told"] * 2
+
+    run(scenario)
+
+
+def test_a_fault_in_a_timer_or_while_settling_stops_nothing() -> None:
+    faulty = [True]
+
+    def settle(_now: float) -> None:
+        if faulty:
+            faulty.clear()
+            raise RuntimeError("while settling")
+
+    class Faulty:
+        def on_timer(self, name: str, now: float) -> None:
+            raise RuntimeError("in a timer")
+
+    async def scenario() -> None:
+        async with edge(settle) as ours, udp_peer() as peer:
+            local = ours.transport.open_udp("here", "127.0.0.1", 0)
+            peer.socket.sendto(options(1), (local.host, local.port))
+            assert told(await peer.receive()) == "200"
+            ours.transport.turn(lambda now: ours.stack.timers.start(0.01, Faulty(), "x", now))
+            ours.transport.turn(lambda now: ours.stack.timers.start(0.02, Rung(ours.core), "x", now))
+            assert await ours.outcome() == "rung"
+            assert ours.core.faults == ["while settling", "in a timer"]
+
+    class Rung:
+        def __init__(self, core: Answering) -> None:
+            self.core = core
+
+        def on_timer(self, name: str, now: float) -> None:
+            self.core.outcomes.put_nowait("rung")
+
+    run(scenario)
+
+
+def test_what_was_decided_is_handed_on_before_answers_leave() -> None:
+    """An answer that is out cannot be taken back: what must be kept is written first."""
+    order: list[str] = []
+
+    async def scenario() -> None:
+        async with edge(lambda _now: order.append(f"settled with {len(stacks[0].outbox)} to send")) as ours:
+            stacks.append(ours.stack)
+            local = ours.transport.open_udp("here", "127.0.0.1", 0)
+            async with udp_peer() as peer:
+                peer.socket.sendto(options(), (local.host, local.port))
+                await peer.receive()
+        assert order[0] == "settled with 1 to send"
+
+    stacks: list[SipStack] = []
+    run(scenario)
+
+
+# -- opening and closing
+
+
+def test_a_port_in_use_cannot_be_opened() -> None:
+    async def scenario() -> None:
+        async with edge() as ours, edge() as others:
+            udp = ours.transport.open_udp("here", "127.0.0.1", 0)
+            tcp = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            with pytest.raises(OSError, match="in use"):
+                others.transport.open_udp("there", "127.0.0.1", udp.port)
+            with pytest.raises(OSError, match="in use"):
+                await others.transport.open_tcp("there", "127.0.0.1", tcp.port)
+            assert others.stack.locals == {}
+
+    run(scenario)
+
+
+def test_closing_sends_what_is_left_and_frees_the_ports() -> None:
+    async def scenario() -> None:
+        async with udp_peer() as peer, tcp_listener() as listener:
+            ours = Edge()
+            udp = ours.transport.open_udp("here", "127.0.0.1", 0)
+            tcp = await ours.transport.open_tcp("here", "127.0.0.1", 0)
+            connected = TcpPeer(*await asyncio.open_connection(tcp.host, tcp.port))
+            connected.writer.write(options(1, "TCP"))
+            assert told(await connected.receive()) == "200"
+            ours.send(tcp, listener.address)
+            opened = await listener.connection()
+            await opened.receive()
+            ours.stack.outbox.append((Hop(udp, peer.address), b"last"))
+            ours.stack.outbox.append((Hop(tcp, connected.address), options(9, "TCP")))
+            await ours.transport.close()
+            assert await peer.receive() == b"last"
+            assert header(await connected.receive(), "Call-ID") == "9"
+            await connected.closed()
+            await opened.closed()
+            await connected.close()
+            async with edge() as again:
+                again.transport.open_udp("here", "127.0.0.1", udp.port)
+                await again.transport.open_tcp("here", "127.0.0.1", tcp.port)
+
+    run(scenario)
+
+
+# -- overload
+
+
+def test_messages_that_wait_too_long_mean_overload_until_they_wait_no_more() -> None:
+    """Full turns of slow messages in front of a long queue. Real datagrams, told times."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.setblocking(False)
+        receiver.bind(("127.0.0.1", 0))
+        queue = Queue(receiver)
+
+        def turn(taken: int, cost: float) -> bool:
+            """Whether a turn of so many messages, of so many seconds each, refuses new calls."""
+            refused = queue.overloaded(0.0)
+            queue.turned(taken, taken * cost)
+            return refused
+
+        assert not any(turn(BATCH, 0.005) for _ in range(50)), "slow, but nothing waits"
+        for _ in range(100):  # As many as the smallest buffer holds.
+            sender.sendto(b"x" * 1000, receiver.getsockname())
+        turn(BATCH, 0.005)
+        assert turn(BATCH, 0.005), "a hundred that wait for 5 ms each come half a second late"
+        assert turn(BATCH, 0.00001)
+        for _ in range(50):
+            turn(BATCH, 0.00001)
+        assert not turn(BATCH, 0.00001), "as many, worked off fast"
+        for _ in range(50):
+            turn(BATCH, 0.005)
+        assert turn(3, 0.005)
+        assert not turn(3, 0.005), "a turn that left nothing behind"

@@ -1,0 +1,391 @@
+"""The edge of SIP: sockets, connections, the turn. The only file of this package that does I/O.
+
+UDP sockets are read in a loop from `add_reader` until they are empty, which costs a quarter of a
+`DatagramProtocol`. TCP keeps one connection to a peer and uses it both ways (RFC 3261 18, RFC 5626 keep-alive).
+
+A turn is: let the core take what has come, `settle` (hand on events, flush what must be written before an
+answer leaves), send the whole outbox, set the one timer. An exception of ours ends in the turn: `on_fault`
+cleans up after the transaction in hand and the process lives on.
+"""
+
+import asyncio
+import errno
+import logging
+import select
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from .hop import Hop, Local
+from .stack import SipStack
+from .stream import StreamError, StreamParser
+
+log = logging.getLogger(__name__)
+
+BATCH = 64
+"""Datagrams taken in one turn, so that timers and answers are never far behind."""
+BUFFER = 4 * 1024 * 1024
+"""Bytes of socket buffer asked for (the kernel may grant less), and of what may wait for a slow connection."""
+OVERLOAD_BEGINS, OVERLOAD_ENDS = 0.15, 0.03
+"""Seconds that messages wait: new calls are refused from the first on, until it is down to the second."""
+DATAGRAM_MEMORY = 2_304
+"""Bytes of kernel memory that a SIP message over UDP takes in a queue."""
+SCAN_SECONDS = 0.25
+"""How often an unreachable address is looked up among the transactions."""
+ADDRESSES_SCANNED = 1_000
+CONNECT_TIMEOUT = 5.0
+"""Seconds."""
+IDLE_CONNECTIONS = 10_000
+"""Connections kept at most; more are refused at the door."""
+
+_SO_MEMINFO = 55
+_MEMINFO = struct.Struct("=9I")
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+
+Clock = Callable[[], float]
+
+
+class Queue:
+    """How far behind a UDP socket is: what waits in it, at the time each message has taken lately. Linux can tell."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._cost = 0.0
+        """Seconds a datagram has taken, averaged over turns."""
+        self._started = 0.0
+        self._behind = False
+
+    def overloaded(self, now: float) -> bool:
+        """Whether new calls are to be refused in the turn that begins at `now`."""
+        self._started = now
+        return self._behind
+
+    def turned(self, taken: int, now: float) -> None:
+        """A turn has taken so many datagrams. One that left some behind says by how long they will be late."""
+        if taken < BATCH or sys.platform != "linux":
+            self._behind = False
+            return
+        self._cost += ((now - self._started) / taken - self._cost) * 0.1
+        late = self._waiting() * self._cost
+        self._behind = late > (OVERLOAD_ENDS if self._behind else OVERLOAD_BEGINS)
+
+    def _waiting(self) -> float:
+        """Datagrams in the queue, from the memory they take."""
+        queued = _MEMINFO.unpack(self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[0]
+        return float(queued) / DATAGRAM_MEMORY
+
+
+class Transport:
+    """The sockets of one SIP stack."""
+
+    def __init__(
+        self,
+        stack: SipStack,
+        clock: Clock = time.monotonic,
+        settle: Callable[[float], None] = lambda _now: None,
+        on_fault: Callable[[Exception, float], None] | None = None,
+    ) -> None:
+        self.stack = stack
+        self._clock = clock
+        self._settle = settle
+        self._on_fault = on_fault
+        self._loop = asyncio.get_running_loop()
+        self._udp: dict[Local, socket.socket] = {}
+        self._readiness: list[select.epoll] = []
+        self._scanned: dict[tuple[str, int], float] = {}
+        self._servers: list[asyncio.Server] = []
+        self._connections: dict[tuple[Local, str, int], Connection] = {}
+        self._connecting: dict[tuple[Local, str, int], list[bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = float("inf")
+
+    # -- opening and closing
+
+    def open_udp(self, name: str, host: str, port: int) -> Local:
+        """Bind a UDP listener; port 0 takes a free one. Raises OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            _enlarge(sock)
+            _want_icmp_errors(sock)
+            sock.setblocking(False)
+            sock.bind((host, port))
+        except OSError:
+            sock.close()
+            raise
+        local = Local(name, "UDP", host, sock.getsockname()[1])
+        self._udp[local] = sock
+        self.stack.add_local(local)
+        # Watched through an epoll of its own: uvloop gives up a descriptor for good at an error event, which is
+        # how ICMP messages announce themselves.
+        readiness = select.epoll()
+        readiness.register(sock, select.EPOLLIN)
+        self._readiness.append(readiness)
+        self._loop.add_reader(readiness.fileno(), self._drain, sock, local, Queue(sock))
+        return local
+
+    async def open_tcp(self, name: str, host: str, port: int) -> Local:
+        """Listen for TCP connections; port 0 takes a free one. Raises OSError."""
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+            local = Local(name, "TCP", host, sock.getsockname()[1])
+            server = await self._loop.create_server(lambda: Connection(self, local), sock=sock, backlog=1024)
+        except OSError:
+            sock.close()
+            raise
+        self._servers.append(server)
+        self.stack.add_local(local)
+        return local
+
+    async def close(self) -> None:
+        """Send what is left, then close every socket."""
+        self.turn_done(self._clock())
+        if self._timer:
+            self._timer.cancel()
+        for readiness in self._readiness:
+            self._loop.remove_reader(readiness.fileno())
+            readiness.close()
+        for sock in self._udp.values():
+            sock.close()
+        for server in self._servers:
+            server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        for connection in list(self._connections.values()):
+            connection.close()
+        await asyncio.sleep(0)
+
+    # -- the turn
+
+    def turn(self, change: Callable[[float], object]) -> None:
+        """Let `change(now)` work on the core, and carry out what follows from it."""
+        now = self._clock()
+        self._guarded(change, now)
+        self.turn_done(now)
+
+    def turn_done(self, now: float) -> None:
+        """Hand on events, send the outbox, set the timer."""
+        self._guarded(self._settle, now)
+        stack = self.stack
+        while stack.outbox:
+            batch, stack.outbox = stack.outbox, []
+            for hop, data in batch:
+                self._send(hop, data, now)
+        due = stack.timers.next_due()
+        if due is not None and due < self._armed_for:
+            self._arm(due)
+
+    def _arm(self, due: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._armed_for = due
+        self._timer = self._loop.call_later(max(0.0, due - self._clock()), self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._armed_for = float("inf")
+        self.turn(self.stack.fire)
+
+    def _guarded(self, change: Callable[[float], object], now: float) -> None:
+        try:
+            change(now)
+        except Exception as fault:
+            self._fault(fault, now)
+
+    def _fault(self, fault: Exception, now: float) -> None:
+        log.exception("a fault of the emulator; the call it happened in is ended")
+        if self._on_fault:
+            self._on_fault(fault, now)
+
+    # -- UDP
+
+    def _drain(self, sock: socket.socket, local: Local, queue: Queue) -> None:
+        stack = self.stack
+        now = self._clock()
+        stack.overloaded = queue.overloaded(now)
+        taken = 0
+        for _ in range(BATCH):
+            try:
+                data, address = sock.recvfrom(65_535)
+            except BlockingIOError:
+                if taken or not self._read_icmp(sock, local, now):
+                    break
+                continue  # Woken not by a datagram but by an ICMP error.
+            except OSError:
+                self._read_icmp(sock, local, now)
+                continue
+            taken += 1
+            try:
+                stack.receive(data, Hop(local, address), now)
+            except Exception as fault:
+                self._fault(fault, now)
+        self.turn_done(now)
+        queue.turned(taken, self._clock())
+
+    def _read_icmp(self, sock: socket.socket, local: Local, now: float) -> bool:
+        """Learn from the socket's error queue which destinations are unreachable; whether there was one."""
+        errors = 0
+        while sys.platform == "linux":
+            try:
+                _, ancillary, _, address = sock.recvmsg(0, 512, socket.MSG_ERRQUEUE)
+            except OSError:
+                break
+            errors += 1
+            if now < self._scanned.get(address, 0.0) + SCAN_SECONDS:
+                continue  # What was sent there since will be sent again, and be told of then.
+            if len(self._scanned) > ADDRESSES_SCANNED:
+                self._scanned.clear()
+            self._scanned[address] = now
+            code = struct.unpack_from("=I", ancillary[0][2])[0] if ancillary else 0
+            self._failed(Hop(local, address), f"ICMP says: {errno.errorcode.get(code, str(code))}", now)
+        return errors > 0
+
+    def _failed(self, hop: Hop, why: str, now: float) -> None:
+        self._guarded(lambda now: self.stack.transport_failed(hop, why, now), now)
+
+    # -- sending
+
+    def _send(self, hop: Hop, data: bytes, now: float) -> None:
+        sock = self._udp.get(hop.local)
+        if sock is None:
+            self._send_on_connection(hop, data)
+            return
+        try:
+            sock.sendto(data, hop.address)
+        except BlockingIOError:
+            return  # A full buffer is a lost packet: SIP repeats it.
+        except OSError:
+            # Either this datagram cannot be sent, or the error is ICMP's about an earlier one and this was not sent.
+            self._read_icmp(sock, hop.local, now)
+            self._send_once_more(sock, hop, data, now)
+
+    def _send_once_more(self, sock: socket.socket, hop: Hop, data: bytes, now: float) -> None:
+        try:
+            sock.sendto(data, hop.address)
+        except (BlockingIOError, ConnectionRefusedError):
+            return  # One more ICMP error about something else. This datagram is lost, and will be repeated.
+        except OSError as error:
+            self._failed(hop, f"cannot send to {hop}: {error.strerror}", now)
+
+    # -- connections
+
+    def _send_on_connection(self, hop: Hop, data: bytes) -> None:
+        for address in (hop.address, hop.fallback):
+            connection = address and self._connections.get((hop.local, address[0], address[1]))
+            if connection:
+                connection.write(data)
+                return
+        host, port = (hop.fallback or hop.address)[:2]
+        waiting = self._connecting.get((hop.local, host, port))
+        if waiting is not None:
+            waiting.append(data)
+            return
+        self._connecting[hop.local, host, port] = [data]
+        task = self._loop.create_task(self._connect(hop, host, port))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, hop: Hop, host: str, port: int) -> None:
+        local = hop.local
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self, local), host, port, local_addr=(local.host, 0)
+                )
+        except (OSError, TimeoutError) as error:
+            self._connecting.pop((local, host, port), None)
+            reason = getattr(error, "strerror", None) or str(error) or "no connection in time"
+            why = f"cannot connect to {hop.local.transport} {host}:{port}: {reason}"
+            self.turn(lambda now: self.stack.transport_failed(hop, why, now))
+            return
+        for data in self._connecting.pop((local, host, port), ()):
+            connection.write(data)
+
+    def connection_made(self, connection: "Connection") -> bool:
+        if len(self._connections) >= IDLE_CONNECTIONS:
+            return False
+        self._connections[connection.key] = connection
+        return True
+
+    def connection_lost(self, connection: "Connection") -> None:
+        if self._connections.get(connection.key) is connection:
+            del self._connections[connection.key]
+
+    def stream_received(self, connection: "Connection", frames: Iterator[bytes]) -> None:
+        """Raises StreamError behind the last usable message."""
+        now = self._clock()
+        hop = Hop(connection.local, connection.key[1:])
+        try:
+            for data in frames:
+                try:
+                    self.stack.receive(data, hop, now)
+                except Exception as fault:
+                    self._fault(fault, now)
+        except StreamError as error:
+            self.stack.refuse_stream(error.head, error.status_code, str(error), hop)
+            raise
+        finally:
+            self.turn_done(now)
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection, whoever opened it."""
+
+    def __init__(self, transport: Transport, local: Local) -> None:
+        self.local = local
+        self.key: tuple[Local, str, int] = (local, "", 0)
+        self._edge = transport
+        self._parser = StreamParser()
+        self._stream: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._stream = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
+        host, port = transport.get_extra_info("peername")[:2]
+        self.key = (self.local, host, port)
+        if not self._edge.connection_made(self):
+            self._stream.abort()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._edge.stream_received(self, self._parser.feed(data))
+        except StreamError as error:
+            log.info("%s: %s; the connection is closed", self.key[1:], error)
+            self.close()
+            return
+        if pings := self._parser.take_pings():
+            self.write(b"\r\n" * pings)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._edge.connection_lost(self)
+
+    def write(self, data: bytes) -> None:
+        stream = self._stream
+        if stream is None:
+            return
+        stream.write(data)
+        if stream.get_write_buffer_size() > BUFFER:
+            log.info("%s: reads nothing; the connection is cut", self.key[1:])
+            stream.abort()
+
+    def close(self) -> None:
+        if self._stream:
+            self._stream.close()
+
+
+def _want_icmp_errors(sock: socket.socket) -> None:
+    """Have the kernel say which destination an ICMP error is about."""
+    if sys.platform == "linux":
+        is_ipv6 = sock.family == socket.AF_INET6
+        level, option = (socket.IPPROTO_IPV6, _IPV6_RECVERR) if is_ipv6 else (socket.IPPROTO_IP, _IP_RECVERR)
+        sock.setsockopt(level, option, 1)
+
+
+def _enlarge(sock: socket.socket) -> None:
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        sock.setsockopt(socket.SOL_SOCKET, option, BUFFER)
