@@ -1,0 +1,53 @@
+"""DTMF digits as RTP named events (RFC 4733), to be sent. Leaves out: receiving them, tones, other events."""
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import NamedTuple
+
+#     0                   1                   2                   3
+#     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+#    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+#    |     event     |E|R| volume    |          duration             |
+#    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+PAYLOAD = Struct("!BBH")
+END = 0x80
+DIGITS = "0123456789*#ABCD"
+"""Event codes by position (RFC 4733 table 3)."""
+END_PACKETS = 3
+"""The packet that ends an event is sent three times in all (RFC 4733 2.5.1.4)."""
+LONGEST_MS = 8000
+"""One event without segments: its duration, in units of 1/8000 s, fits in 16 bits (RFC 4733 2.3.5)."""
+
+
+class EventPacket(NamedTuple):
+    """One packet of an event: `age` is how far, in timestamp units, the stream has gone on since it began."""
+
+    marker: bool
+    age: int
+    payload: bytes
+
+
+def event_packets(
+    digit: str, duration_ms: int, volume_dbm0: int = -10, packet_samples: int = 160
+) -> Iterator[EventPacket]:
+    """The packets of one digit in the order they are sent, one every `packet_samples` of 1/8000 s.
+
+    All carry the timestamp of the event's beginning; the first has the marker bit (RFC 4733 2.5.1.2).
+    Raises ValueError for a digit that is none of DIGITS or a duration outside 1 to LONGEST_MS.
+    """
+    event = DIGITS.find(digit.upper()) if len(digit) == 1 else -1
+    if event < 0:
+        raise ValueError(f"{digit!r} is not a DTMF digit")
+    if not 1 <= duration_ms <= LONGEST_MS:
+        raise ValueError(f"a digit of {duration_ms} ms; 1 to {LONGEST_MS} can be sent")
+    return _packets(event, duration_ms * 8, -volume_dbm0, packet_samples)
+
+
+def _packets(event: int, duration: int, volume: int, packet_samples: int) -> Iterator[EventPacket]:
+    age = 0
+    while age + packet_samples < duration:
+        yield EventPacket(age == 0, age, PAYLOAD.pack(event, volume, age + packet_samples))
+        age += packet_samples
+    for extra in range(END_PACKETS):
+        payload = PAYLOAD.pack(event, END | volume, duration)
+        yield EventPacket(age + extra == 0, age + extra * packet_samples, payload)

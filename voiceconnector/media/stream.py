@@ -1,0 +1,396 @@
+"""One leg of a call in the relay process: what its plan does to each packet.
+
+Works on the sockets it is given. A packet never raises out of here: it is relayed, or dropped and counted by
+reason. `Lane.receive` is the hot path, for a remote that sends from its signalled address.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from voiceconnector.media import rtcp, rtp
+from voiceconnector.media.latch import Latch
+from voiceconnector.media.plan import Address, Echo, Forward, StreamPlan
+from voiceconnector.media.quality import TICK_US, Reception, StreamStats
+from voiceconnector.media.sources import PTIME_MS, Player
+
+BUFFER_SIZE = 2048
+"""Nothing that is relayed is as long; longer datagrams are malformed."""
+QUIET_US = 2_000_000
+"""Silence after which a socket is disconnected, so that another source would be seen."""
+LATE_US = 200_000
+"""Sources that are later than this let the missed frames go."""
+FLOOD_PACKETS_PER_SECOND = 2000
+"""Twenty times what audio needs: packets running in a circle between parties that forward, or an attack."""
+
+Handler = Callable[[int], None]
+"""Called with the time, in microseconds, when a socket has something to read."""
+Send = Callable[[bytes | memoryview], int]
+Event = tuple[Any, ...]
+"""Name and fields of one of the events in `relay`."""
+
+_unpack_header = rtp.FIXED_HEADER.unpack_from
+
+
+class Datagrams(Protocol):
+    """The part of a non-blocking UDP socket used here."""
+
+    def recv_into(self, buffer: bytearray, /) -> int: ...
+    def recvfrom_into(self, buffer: bytearray, /) -> tuple[int, Any]: ...
+    def send(self, data: bytes | memoryview, /) -> int: ...
+    def sendto(self, data: bytes | memoryview, address: Address, /) -> int: ...
+
+
+class Port(Protocol):
+    """An open local port pair."""
+
+    @property
+    def rtp(self) -> Datagrams: ...
+    @property
+    def rtcp(self) -> Datagrams: ...
+
+    def assign(self, on_rtp: Handler, on_rtcp: Handler) -> None:
+        """Packets go to these from now on."""
+
+    def free(self) -> None:
+        """Packets are dropped from now on."""
+
+    def connect(self, remote: Address, on_rtp: Handler) -> None:
+        """Connects the RTP socket to the remote. OSError when that is not possible."""
+
+    def disconnect(self, on_rtp: Handler) -> None:
+        """Puts a fresh RTP socket in place of the connected one. OSError when that is not possible."""
+
+
+class Buffer:
+    """The one receive buffer, with its beginnings of every length made beforehand."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(BUFFER_SIZE)
+        self.views = [memoryview(self.data)[:size] for size in range(BUFFER_SIZE + 1)]
+
+
+class Lane(Reception):
+    """All that the hot path needs of a stream, and no more, so that it lies together in memory."""
+
+    __slots__ = ("buffer", "plain", "receive_into", "sends", "stream", "views")
+
+    def __init__(self, stream: "Stream", buffer: Buffer) -> None:
+        super().__init__()
+        self.stream = stream
+        self.buffer = buffer.data
+        self.views = buffer.views
+        self.plain: frozenset[int] = frozenset()
+        self.receive_into: Callable[[bytearray], int] = _receive_nothing
+        self.sends: tuple[Send, ...] = ()
+
+    def receive(self, now_us: int) -> None:
+        """One RTP packet from the connected remote."""
+        try:
+            size = self.receive_into(self.buffer)
+        except OSError as error:
+            self.stream.count_receive_failure(error)
+            return
+        word, sequence_number, timestamp, _ = _unpack_header(self.buffer)
+        usual = word in self.plain and self.advance(size, sequence_number, timestamp, now_us)
+        if not usual and not self.stream.takes(size, now_us):
+            return
+        packet = self.views[size]
+        for send in self.sends:
+            try:
+                send(packet)
+            except OSError:
+                self.stream.count_send_failure(send)
+
+
+class Stream:
+    """One leg of a call while it lasts: its plan, its source, its counters."""
+
+    __slots__ = (
+        "_buffer", "_connected", "_emit", "_flood_told", "_lane", "_latch", "_linked", "_malformed",
+        "_outputs", "_port", "_rtcp_bytes", "_rtcp_latch", "_rtcp_outputs", "_rtcp_packets", "_settled",
+        "_siblings", "_silence_told", "_since_us", "_stranger_told", "_swept_packets", "_ticked_us",
+        "_ticking", "_wrong_payload_type", "_wrong_source", "call", "plan", "player", "send", "send_failed",
+        "sent_packets",
+    )  # fmt: skip
+
+    def __init__(self, call: int, plan: StreamPlan, port: Port, buffer: Buffer, emit: Callable[[Event], None]) -> None:
+        """Takes the port; `plan` is run once it has been given to `replan` too."""
+        self.call = call
+        self.plan = plan
+        self.player: Player | None = None
+        self.sent_packets = self.send_failed = 0
+        self.send: Send = self._send_unconnected
+        self._port = port
+        self._buffer = buffer
+        self._emit = emit
+        self._lane = Lane(self, buffer)
+        self._latch = Latch(plan.remote)
+        self._rtcp_latch = Latch(plan.remote_rtcp)
+        self._siblings: tuple[Stream, ...] = ()
+        self._linked: tuple[Stream, ...] = ()
+        self._outputs: tuple[Stream, ...] = ()
+        self._rtcp_outputs: tuple[Stream, ...] = ()
+        self._connected = self._ticking = False
+        self._flood_told = self._silence_told = self._stranger_told = False
+        self._since_us = self._ticked_us = self._swept_packets = self._settled = 0
+        self._malformed = self._wrong_payload_type = self._wrong_source = 0
+        self._rtcp_packets = self._rtcp_bytes = 0
+        port.assign(self.receive, self.receive_rtcp)
+
+    def replan(self, plan: StreamPlan, port: Port, now_us: int) -> None:
+        """Runs this plan on this port from now on."""
+        if port is not self._port:
+            self._leave_port()
+            self._port = port
+            port.assign(self.receive, self.receive_rtcp)
+        self.plan = plan
+        self._lane.plain = rtp.plain_words(plan.payload_types)
+        self._latch.rearm(plan.remote)
+        self._rtcp_latch.rearm(plan.remote_rtcp)
+        if self._connected and not self._latch.settled:
+            self._disconnect()
+        self._since_us = now_us
+        self._flood_told = self._silence_told = self._stranger_told = False
+
+    def link(self, streams: Mapping[str, "Stream"]) -> None:
+        """Finds the streams that its sinks lead to, once all of the call have their plans."""
+        forwards, echoes = [], []
+        for sink in self.plan.sinks:
+            match sink:
+                case Forward(leg) if leg in streams:
+                    forwards.append(streams[leg])
+                case Echo():
+                    echoes.append(self)
+        outputs = tuple([out for out in forwards + echoes if out.plan.send])
+        self._siblings = tuple(streams.values())
+        self._rtcp_outputs = tuple(forwards)
+        self._linked = outputs if self.plan.receive else ()
+        self._lead_to(self._linked)
+
+    def receive(self, now_us: int) -> None:
+        """One RTP packet from anywhere, and all that wait once that has connected the socket."""
+        if self._receive_from_anywhere(now_us) and self._connected:
+            # What came before the connection may be anyone's; what comes after it can not.
+            while self._receive_from_anywhere(now_us):
+                pass
+
+    def _receive_from_anywhere(self, now_us: int) -> bool:
+        try:
+            size, source = self._port.rtp.recvfrom_into(self._buffer.data)
+        except OSError:
+            return False
+        source, first = source[:2], not self._lane.packets
+        if not self._latch.accepts(source):
+            self._count_stranger(source)
+        elif self.takes(size, now_us):
+            if first:
+                self._emit(("FirstPacket", self.call, self.plan.leg, source, self._latch.signalled))
+            self._latch.take(source)
+            for out in self._outputs:
+                out.forward(self._buffer.views[size])
+            if self._latch.settled and not self._connected:
+                self._connect(source)
+        return True
+
+    def takes(self, size: int, now_us: int) -> bool:
+        """Takes account of the packet in the buffer's first `size` bytes, or counts why it is dropped."""
+        fault = rtp.fault(self._buffer.views[size], self.plan.payload_types) if size < BUFFER_SIZE else rtp.MALFORMED
+        if fault is None:
+            _, sequence_number, timestamp, ssrc = _unpack_header(self._buffer.data)
+            self._lane.update(size, sequence_number, timestamp, ssrc, now_us)
+            return True
+        if fault == rtp.WRONG_PAYLOAD_TYPE:
+            self._wrong_payload_type += 1
+        else:
+            self._malformed += 1
+        return False
+
+    def receive_rtcp(self, _now_us: int) -> None:
+        """One RTCP packet from anywhere."""
+        try:
+            size, source = self._port.rtcp.recvfrom_into(self._buffer.data)
+        except OSError:
+            return
+        source, packet = source[:2], self._buffer.views[size]
+        if not self._rtcp_latch.accepts(source):
+            self._wrong_source += 1
+        elif size == BUFFER_SIZE or rtcp.reports(packet) is None:
+            self._malformed += 1
+        else:
+            self._rtcp_latch.take(source)
+            self._rtcp_packets += 1
+            self._rtcp_bytes += size
+            for out in self._rtcp_outputs:
+                out.send_rtcp(packet)
+
+    def forward(self, packet: bytes | memoryview) -> None:
+        """Sends one RTP packet to the remote."""
+        try:
+            self.send(packet)
+        except OSError:
+            self.send_failed += 1
+
+    def send_rtcp(self, packet: memoryview) -> None:
+        """Sends one RTCP packet to the remote, if it is known."""
+        destination = self._rtcp_latch.destination
+        if destination is not None:
+            try:
+                self._port.rtcp.sendto(packet, destination)
+            except OSError:
+                self.send_failed += 1
+
+    def count_receive_failure(self, error: OSError) -> None:
+        """Nothing was there after all, or the remote's host says that it does not listen (ICMP)."""
+        if not isinstance(error, BlockingIOError):
+            self.send_failed += 1
+
+    def count_send_failure(self, send: Send) -> None:
+        """The system did not send a packet to one of the sinks."""
+        for out in self._outputs:
+            if out.send is send:
+                out.send_failed += 1
+
+    def _count_stranger(self, source: Address) -> None:
+        self._wrong_source += 1
+        if not self._stranger_told:
+            self._stranger_told = True
+            self._emit(("WrongSource", self.call, self.plan.leg, source, self._latch.source))
+
+    def _send_unconnected(self, packet: bytes | memoryview) -> int:
+        destination = self._latch.destination
+        if destination is None:
+            raise OSError("no address to send to")
+        return self._port.rtp.sendto(packet, destination)
+
+    def _connect(self, remote: Address) -> None:
+        try:
+            self._port.connect(remote, self._lane.receive)
+        except OSError:
+            return  # remains as it is: slower, and just as right
+        self._connected = True
+        self._lane.receive_into = self._port.rtp.recv_into
+        self._send_by(self._port.rtp.send)
+
+    def _disconnect(self) -> None:
+        try:
+            self._port.disconnect(self.receive)
+        except OSError:
+            return
+        self._connected = False
+        self._send_by(self._send_unconnected)
+
+    def _send_by(self, send: Send) -> None:
+        """Has itself sent to in this way, by all streams that lead to it."""
+        self.send = send
+        for stream in self._siblings:
+            stream._lead_to(stream._outputs)
+
+    def _lead_to(self, outputs: tuple["Stream", ...]) -> None:
+        """Sends what comes to these streams from now on."""
+        self._settle()
+        self._outputs = outputs
+        self._lane.sends = tuple([out.send for out in outputs])
+
+    def _settle(self) -> None:
+        """Counts as sent what has been forwarded since this was last done: not on the hot path."""
+        forwarded = self._lane.packets - self._settled
+        self._settled += forwarded
+        for out in self._outputs:
+            out.sent_packets += forwarded
+
+    def play(self, player: Player, now_us: int) -> bool:
+        """Has this player send the plan's sources; True when `tick` has to be called from now on."""
+        plan = self.plan
+        idle_us = 0 if self._ticking or not self._ticked_us else now_us - self._ticked_us
+        player.play(plan.sources, plan.audio_payload_type, plan.event_payload_type, idle_us // TICK_US)
+        self.player = player
+        started, self._ticking = not self._ticking, True
+        return started
+
+    def tick(self, due_us: int, now_us: int) -> int:
+        """Sends the next 20 ms of its sources; returns when to call again, 0 when they are at their end."""
+        player = self.player
+        self._ticked_us = now_us
+        if player is None or player.done:
+            self._ticking = False
+            return 0
+        packet = player.tick()
+        if packet is not None and self.plan.send:
+            self.sent_packets += 1
+            self.forward(packet)
+        for source, problem in player.take_finished():
+            self._emit(("SourceFinished", self.call, self.plan.leg, type(source).__name__, problem))
+        return due_us + PTIME_MS * 1000 if now_us - due_us < LATE_US else now_us
+
+    def sweep(self, now_us: int, elapsed_us: int) -> None:
+        """Looks for silence and floods; called every `elapsed_us`, about twice a second."""
+        lane, plan = self._lane, self.plan
+        quiet_us = now_us - max(lane.last_us, self._since_us)
+        if self._connected and quiet_us >= QUIET_US:
+            self._disconnect()
+        self._check_flood(elapsed_us)
+        limit = plan.vanish_seconds if lane.packets else plan.no_media_seconds
+        if not limit or not plan.receive or quiet_us < limit * 1_000_000:
+            self._silence_told = False
+        elif not self._silence_told:
+            self._silence_told = True
+            name = "MediaStopped" if lane.packets else "NoMedia"
+            self._emit((name, self.call, plan.leg, limit))
+
+    def _check_flood(self, elapsed_us: int) -> None:
+        """Stops forwarding for one interval after one with too many packets: a circle ends there."""
+        came = self._lane.packets - self._swept_packets
+        self._swept_packets += came
+        flooded = came * 1_000_000 > FLOOD_PACKETS_PER_SECOND * elapsed_us
+        if flooded and not self._flood_told:
+            self._flood_told = True
+            self._emit(("Flooded", self.call, self.plan.leg, came * 1_000_000 // elapsed_us))
+        outputs = () if flooded else self._linked
+        if outputs is not self._outputs:
+            self._lead_to(outputs)
+
+    def stats(self) -> StreamStats:
+        """All counters as they are now."""
+        for stream in self._siblings:
+            stream._settle()
+        lane = self._lane
+        return StreamStats(
+            leg=self.plan.leg,
+            packets=lane.packets,
+            bytes=lane.bytes,
+            lost=lane.lost,
+            jitter_us=lane.jitter_us,
+            out_of_order=lane.out_of_order,
+            wrong_payload_type=self._wrong_payload_type,
+            wrong_source=self._wrong_source,
+            malformed=self._malformed,
+            rtcp_packets=self._rtcp_packets,
+            rtcp_bytes=self._rtcp_bytes,
+            sent_packets=self.sent_packets,
+            send_failed=self.send_failed,
+            first_packet_us=lane.first_us,
+            last_packet_us=lane.last_us,
+            source=self._latch.source,
+        )
+
+    def close(self) -> None:
+        """The call is over: it lets go of its port, of the other streams and of itself."""
+        self._siblings = self._outputs = self._linked = self._rtcp_outputs = ()
+        self._leave_port()
+        self.player = None
+        self.send = _send_nowhere
+        self._lane.sends = ()
+        del self._lane.stream
+
+    def _leave_port(self) -> None:
+        if self._connected:
+            self._disconnect()
+        self._port.free()
+
+
+def _receive_nothing(_buffer: bytearray) -> int:
+    raise BlockingIOError
+
+
+def _send_nowhere(_packet: bytes | memoryview) -> int:
+    raise OSError("the call is over")
