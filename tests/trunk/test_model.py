@@ -1,0 +1,91 @@
+"""The values of `trunk.model`: what they derive, what they hide, what they refuse."""
+
+import pytest
+
+from voiceconnector.trunk.model import Credential, Snapshot, Termination, VoiceConnector
+
+CONNECTOR_ID = "abcdef1ghij2klmno3pqr4"
+
+
+def test_the_outbound_host_name_is_the_id_under_the_services_domain() -> None:
+    """Guide p. 61: `abcdef1ghij2klmno3pqr4.voiceconnector.chime.aws`."""
+    connector = VoiceConnector(CONNECTOR_ID, "lab")
+    assert connector.outbound_host_name == "abcdef1ghij2klmno3pqr4.voiceconnector.chime.aws"
+
+
+def test_a_password_is_in_no_representation() -> None:
+    connector = VoiceConnector(CONNECTOR_ID, "lab", credentials=(Credential("pbx", "t0p-secret"),))
+    assert "t0p-secret" not in repr(connector)
+    assert "pbx" in repr(connector)
+
+
+def test_a_user_name_is_case_sensitive() -> None:
+    """RFC 7616 3.4.2: the user name goes into HA1 byte by byte."""
+    pbx = Credential("pbx", "secret")
+    connector = VoiceConnector(CONNECTOR_ID, "lab", credentials=(pbx,))
+    assert connector.credential("pbx") is pbx
+    assert connector.credential("PBX") is None
+
+
+@pytest.mark.parametrize(
+    ("allowed", "source", "expected"),
+    [
+        ("198.51.100.4/32", "198.51.100.4", True),
+        ("198.51.100.4/32", "198.51.100.5", False),
+        ("198.51.100.4", "198.51.100.4", True),
+        ("192.0.2.0/27", "192.0.2.31", True),
+        ("192.0.2.0/27", "192.0.2.32", False),
+        ("0.0.0.0/0", "203.0.113.9", True),
+        ("0.0.0.0/0", "2001:db8::1", False),
+        ("2001:db8::/32", "2001:db8:ffff::1", True),
+        ("2001:db8::/32", "2001:db9::1", False),
+        ("192.0.2.0/24", "::ffff:192.0.2.7", True),
+    ],
+)
+def test_a_source_address_is_allowed_by_the_network_it_is_in(allowed: str, source: str, expected: bool) -> None:
+    """RFC 4632 3.1 prefixes; RFC 4291 2.5.5.2 for the IPv4-mapped address of a dual-stack socket."""
+    assert Termination(cidr_allowed_list=(allowed,)).allows(source) is expected
+
+
+def test_an_empty_allowlist_allows_nobody() -> None:
+    assert not Termination().allows("127.0.0.1")
+
+
+def test_a_network_with_host_bits_is_refused() -> None:
+    with pytest.raises(ValueError, match="host bits"):
+        Termination(cidr_allowed_list=("192.0.2.7/24",))
+
+
+def test_terminations_are_equal_when_their_settings_are() -> None:
+    assert Termination(cidr_allowed_list=("192.0.2.0/24",)) == Termination(cidr_allowed_list=("192.0.2.0/24",))
+    assert Termination() != Termination(disabled=True)
+
+
+def test_a_snapshot_finds_a_connector_by_id_host_name_and_number() -> None:
+    """Host names ignore case (RFC 4343) and may end in the root's dot (RFC 1034 3.1)."""
+    lab = VoiceConnector(CONNECTOR_ID, "lab", phone_numbers=("+12065550100", "+12065550101"))
+    snapshot = Snapshot.of([lab, VoiceConnector("0" * 22, "other")])
+    assert snapshot.by_id[CONNECTOR_ID] is lab
+    assert snapshot.for_host_name("ABCDEF1ghij2klmno3pqr4.VoiceConnector.chime.aws.") is lab
+    assert snapshot.for_host_name("voiceconnector.chime.aws") is None
+    assert snapshot.owner("+12065550101") is lab
+    assert snapshot.owner("+12065550199") is None
+
+
+def test_a_snapshot_cannot_be_changed() -> None:
+    snapshot = Snapshot.of([VoiceConnector(CONNECTOR_ID, "lab")])
+    with pytest.raises(TypeError):
+        snapshot.by_id["x"] = VoiceConnector("x", "x")  # type: ignore[index]  # what is shown to fail
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (VoiceConnector(CONNECTOR_ID, "twin"), CONNECTOR_ID),
+        (VoiceConnector("0" * 22, "thief", phone_numbers=("+12065550100",)), r"\+12065550100"),
+    ],
+)
+def test_an_id_and_a_phone_number_have_one_owner(second: VoiceConnector, message: str) -> None:
+    first = VoiceConnector(CONNECTOR_ID, "lab", phone_numbers=("+12065550100",))
+    with pytest.raises(ValueError, match=message):
+        Snapshot.of([first, second])

@@ -1,0 +1,483 @@
+"""The configuration: a TOML file, `VOICECONNECTOR_…` in the environment and `--set`, as one frozen value.
+
+Every key is optional. Later sources win: defaults, file, environment, `--set`. The keys of
+`[[voice_connectors]]` are the shapes of the AWS API; `[overrides]` replaces single values of the profile,
+with "none" where the profile may have no limit. Relative paths start at the working directory.
+
+An environment variable is a key in capitals, with `__` for a dot and `_` for a hyphen or between the words of
+an AWS key: `VOICECONNECTOR_REGIONS__US_EAST_1__UDP` is `regions.us-east-1.udp`, and
+`VOICECONNECTOR_VOICE_CONNECTORS__0__TERMINATION__CPS_LIMIT` is `voice_connectors[0].Termination.CpsLimit`.
+Values there and after `--set` are TOML; a string needs no quotes.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from ipaddress import ip_address
+from pathlib import Path
+from random import Random
+from types import UnionType
+from typing import Any, Literal, NamedTuple, get_args, get_origin
+
+from .trunk.model import AWS_REGIONS, VoiceConnector
+from .trunk.profile import Profile
+from .trunk.shapes import check_voice_connectors, name, voice_connector
+from .trunk.tables import (
+    Given,
+    Reader,
+    ShapeError,
+    Table,
+    boolean,
+    choice,
+    leads_to,
+    line_of,
+    mapping,
+    matching,
+    number,
+    overlay,
+    read,
+    sequence,
+    text,
+    whole,
+)
+
+ENVIRONMENT_PREFIX = "VOICECONNECTOR_"
+CONFIGURATION_FILE_VARIABLE = "VOICECONNECTOR_CONFIG"
+"""Names the file itself, so it is no key."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used: one line with the source, the key, its value and what is allowed."""
+
+
+class Address(NamedTuple):
+    """An IP address and port to listen on; port 0 is any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+_PSTN = Address("127.0.0.1", 5070)
+_DEFAULT_REGIONS = ("us-east-1", "us-west-2")
+_ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_HOST_AND_PORT = r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})"
+_SIP_TARGET = r"sip:(?:[^\s@;?<>]+@)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(?:;transport=(?:udp|tcp))?"
+_PATTERN = matching(r"[+0-9*?]{1,32}", "a number pattern such as +44* or +1206555????")
+_BEHAVIOUR = matching(
+    "answer|busy|no-answer|reject-[3-6][0-9]{2}|early-media|tone|echo|play",
+    "answer, busy, no-answer, reject-<code from 300 to 699>, early-media, tone, echo or play",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where the edge of one Region listens."""
+
+    name: str
+    udp: Address
+    tcp: Address
+    tls: Address
+    media_address: str
+    """IP address of the RTP ports."""
+    rtp_ports: range
+    """Even ports for RTP; RTCP has the next one (RFC 3550 11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PstnRoute:
+    """What becomes of a call to the emulated PSTN."""
+
+    match: str = "*"
+    """Pattern of called E.164 numbers: digits, `+`, `*`, `?`."""
+    behaviour: str = "answer"
+    """"answer", "busy", "no-answer", "reject-<code>", "early-media", "tone", "echo" or "play"."""
+    target: str | None = None
+    """SIP URI of a peer that gets the call instead."""
+    ring_seconds: float = 1.0
+    hangup_after_seconds: float | None = None
+    """Seconds from the answer until the called side hangs up; None: it does not."""
+    play: Path | None = None
+    """WAV file."""
+    tone_hz: float = 440.0
+    digits: str = ""
+    """DTMF digits to send after the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that can be configured."""
+
+    profile: Profile
+    data_dir: Path
+    account_id: str
+    http_address: Address
+    dns_address: Address
+    regions: Mapping[str, Region]
+    """By name, in AWS's order."""
+    pstn_address: Address
+    pstn_routes: tuple[PstnRoute, ...]
+    """The first match wins."""
+    voice_connectors: tuple[VoiceConnector, ...]
+    """Created at start if absent."""
+
+
+def load(
+    path: Path | None = None, settings: Iterable[str] = (), environment: Mapping[str, str] | None = None
+) -> Config:
+    """Read the configuration: the file, then variables of the environment, then `key=value` settings.
+
+    Raises ConfigError; nothing but files is touched.
+    """
+    written = _written(path) if path else ""
+    try:
+        document = _toml(written)
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply") from None
+    except ValueError as error:  # TOMLDecodeError, or a number of too many digits
+        raise ConfigError(f"{path}: is not TOML: {' '.join(str(error).split())}") from None
+    origins: dict[str, str] = {}
+    for key, value, origin in _given(settings, environment or {}):
+        try:
+            origins[overlay(document, key, value)] = origin
+        except ShapeError as error:
+            raise ConfigError(f"{origin}: {error}") from None
+    try:
+        return _config(document)
+    except ShapeError as error:
+        raise ConfigError(f"{_place(error.path, path, written, origins)}: {error}") from None
+
+
+def check(path: Path) -> None:
+    """Raise ConfigError if the file cannot be used as it is, without environment and settings."""
+    load(path)
+
+
+def describe(config: Config) -> str:
+    """The configuration as a few lines for a person; no password is in it."""
+    lines = [
+        f"profile {config.profile.name}, account {config.account_id}, data in {config.data_dir}",
+        *_overrides_described(config.profile),
+        f"http {config.http_address}, dns {config.dns_address}",
+    ]
+    for region in config.regions.values():
+        pairs = f"{region.rtp_ports.start}-{region.rtp_ports[-1] + 1}"
+        listeners = f"udp {region.udp}, tcp {region.tcp}, tls {region.tls}"
+        lines.append(f"{region.name}: {listeners}, media {region.media_address} ports {pairs}")
+    lines.append(f"pstn {config.pstn_address}")
+    lines += [f"  {route.match}: {_route_described(route)}" for route in config.pstn_routes]
+    if not any(route.match == "*" for route in config.pstn_routes):
+        lines.append(f"  otherwise: {_route_described(PstnRoute())}")
+    for connector in config.voice_connectors:
+        lines += _connector_described(connector)
+    if not config.voice_connectors:
+        lines.append("no Voice Connector is configured: add [[voice_connectors]], or create one through the API")
+    return "\n".join(lines)
+
+
+def _overrides_described(profile: Profile) -> list[str]:
+    named = Profile.named(profile.name)
+    return [
+        f"  {field.name} = {value} in place of {getattr(named, field.name)}"
+        for field in fields(Profile)
+        if (value := getattr(profile, field.name)) != getattr(named, field.name)
+    ]
+
+
+def _route_described(route: PstnRoute) -> str:
+    if route.target:
+        return f"to {route.target}"
+    ringing = f" after {route.ring_seconds:g} s" if route.behaviour not in ("busy", "no-answer") else ""
+    return route.behaviour + ringing
+
+
+def _connector_described(connector: VoiceConnector) -> list[str]:
+    lines = [
+        f'voice connector "{connector.name}" in {connector.aws_region}: {connector.outbound_host_name}',
+        f"  numbers: {', '.join(connector.phone_numbers) or 'none'}",
+    ]
+    if connector.require_encryption:
+        lines.append("  encryption: required")
+    termination = connector.termination
+    if termination is None:
+        lines.append("  termination: none, so no call can be made")
+    else:
+        state = "disabled" if termination.disabled else "enabled"
+        sources = ", ".join(termination.cidr_allowed_list) or "nowhere"
+        countries = ", ".join(termination.calling_regions) or "no country"
+        rate = f", {termination.cps_limit}/s at most" if termination.cps_limit else ""
+        lines.append(f"  termination: {state}, from {sources} to {countries}{rate}")
+    usernames = ", ".join(credential.username for credential in connector.credentials)
+    lines.append(f"  digest: {usernames or 'not asked for'}")
+    for route in connector.origination.routes if connector.origination else ():
+        where = f"{route.protocol} {route.host} port {route.port}"
+        lines.append(f"  origination: {where}, priority {route.priority}, weight {route.weight}")
+    return lines
+
+
+# Where values come from
+
+
+def _written(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text at byte {error.start}") from None
+
+
+def _toml(written: str) -> dict[str, Any]:
+    if not written:
+        return {}
+    import tomllib  # as long as 5 dataclasses take, and a start without a file does not need it
+
+    return tomllib.loads(written)
+
+
+def _given(settings: Iterable[str], environment: Mapping[str, str]) -> Iterable[tuple[str, object, str]]:
+    """Key, value and name of the source, in the order in which they apply."""
+    for variable in sorted(environment):
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable != CONFIGURATION_FILE_VARIABLE:
+            yield _key_of(variable), _value_of(environment[variable]), f"environment variable {variable}"
+    for setting in settings:
+        key, equals, written = setting.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {setting!r}: must be key=value, such as http.address=127.0.0.1:8060")
+        yield key.strip(), _value_of(written.strip()), "--set"
+
+
+def _key_of(variable: str) -> str:
+    """The key that an environment variable stands for."""
+    top, *rest = variable.removeprefix(ENVIRONMENT_PREFIX).split("__")
+    match top := top.lower():
+        case "voice_connectors":
+            rest = ["".join(map(str.capitalize, part.split("_"))) for part in rest]
+        case "regions":
+            rest = [part.lower() if depth else part.lower().replace("_", "-") for depth, part in enumerate(rest)]
+        case _:
+            rest = [part.lower() for part in rest]
+    return ".".join((top, *rest))
+
+
+def _value_of(written: str) -> object:
+    """A value in TOML, or the text itself where it is none."""
+    try:
+        parsed = _toml(f"value = {written}")
+    except (ValueError, RecursionError):
+        return written
+    if parsed.keys() != {"value"}:
+        return written
+    value = parsed["value"]
+    return value if isinstance(value, str | list | dict) else Given(value, written)
+
+
+def _place(error_path: str, path: Path | None, written: str, origins: Mapping[str, str]) -> str:
+    """Which source an error is about: a setting, a variable, or the line of the file."""
+    for given, origin in origins.items():
+        if leads_to(given, error_path):
+            return origin
+    if path is None:
+        return "configuration"
+    line = line_of(error_path, written)
+    return f"{path}:{line}" if line else str(path)
+
+
+# From tables to values
+
+
+def _ip(value: object) -> str:
+    try:
+        address = ip_address(text(value))
+    except ValueError:
+        raise ValueError("must be an IP address such as 127.0.0.1 or ::1") from None
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError("must be the address of one interface, as PBXs are told to send there")
+    return str(address)
+
+
+def _address(value: object) -> Address:
+    allowed = "must be an IP address and port such as 127.0.0.1:5060 or [::1]:5060, port 0 for any free one"
+    found = re.fullmatch(_HOST_AND_PORT, value) if isinstance(value, str) else None
+    if not found or int(found[3]) > 65535:
+        raise ValueError(allowed)
+    try:
+        return Address(str(ip_address(found[1] or found[2])), int(found[3]))
+    except ValueError:
+        raise ValueError(allowed) from None
+
+
+def _sip_address(value: object) -> Address:
+    address = _address(value)
+    _ip(address.host)
+    return address
+
+
+def _rtp_ports(value: object) -> range:
+    allowed = "must be [first, last], the first even, both from 1024 to 65535 and first before last"
+    match value:
+        case [int(first), int(last)] if 1024 <= first < last <= 65535 and first % 2 == 0:
+            return range(first, last if last % 2 else last + 1, 2)
+    raise ValueError(allowed)
+
+
+def _wav_file(value: object) -> Path:
+    path = Path(text(value))
+    try:
+        head = b""
+        if path.is_file():  # opening a FIFO would wait for its writer
+            with path.open("rb") as file:
+                head = file.read(12)
+    except OSError as error:
+        raise ValueError(f"must be a WAV file that can be read: {error.strerror}") from None
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        raise ValueError("must be a WAV file, this is " + ("another" if path.exists() else "no") + " file")
+    return path
+
+
+def _target(value: object) -> str:
+    found = re.fullmatch(_SIP_TARGET, value) if isinstance(value, str) else None
+    if not found or int(found[1] or 5060) > 65535:
+        raise ValueError("must be a SIP URI such as sip:127.0.0.1:6000 or sip:127.0.0.1:6000;transport=tcp")
+    return found[0]
+
+
+def _config(document: Mapping[str, object]) -> Config:
+    keys = (
+        "profile", "overrides", "data_dir", "account_id",
+        "http", "dns", "regions", "pstn", "voice_connectors",
+    )  # fmt: skip
+    table = Table(document, "", keys)
+    profile = _profile(table)
+    regions = _regions(table.shape("regions", lambda entries, path: Table(entries, path, AWS_REGIONS)))
+    pstn = table.shape("pstn", lambda entries, path: Table(entries, path, ("address", "routes")))
+    config = Config(
+        profile=profile,
+        data_dir=Path(table.get("data_dir", text, "var")),
+        account_id=table.get("account_id", matching("[0-9]{12}", "a string of 12 digits"), "111122223333"),
+        http_address=_lone_address(table, "http", Address("127.0.0.1", 8060)),
+        dns_address=_lone_address(table, "dns", Address("127.0.0.1", 8053)),
+        regions=regions,
+        pstn_address=pstn.get("address", _sip_address, _PSTN) if pstn else _PSTN,
+        pstn_routes=pstn.shapes("routes", _pstn_route) if pstn else (),
+        voice_connectors=table.shapes("voice_connectors", _voice_connector),
+    )
+    _check_listeners(config)
+    check_voice_connectors(config.voice_connectors, tuple(regions), profile, "voice_connectors")
+    return config
+
+
+def _lone_address(table: Table, key: str, default: Address) -> Address:
+    """The `address` of a table that has no other key."""
+    within = table.shape(key, lambda entries, path: Table(entries, path, ("address",)))
+    return within.get("address", _address, default) if within else default
+
+
+def _regions(table: Table | None) -> dict[str, Region]:
+    configured = table.entries if table else {}
+    regions: dict[str, Region] = {}
+    for host_number, region_name in enumerate(AWS_REGIONS, start=1):
+        if region_name in configured or region_name in _DEFAULT_REGIONS:
+            region = _region(region_name, f"127.0.0.{host_number}", configured.get(region_name, {}))
+            if region:
+                regions[region_name] = region
+    if not regions:
+        raise ShapeError("regions", "must have one that is enabled")
+    return regions
+
+
+def _region(region_name: str, host: str, entries: object) -> Region | None:
+    """One Region, None if it is not enabled. TCP, TLS and media are where UDP is, unless they are given."""
+    keys = ("enabled", "udp", "tcp", "tls", "media_address", "rtp_ports")
+    table = Table(entries, f"regions.{region_name}", keys)
+    udp = table.get("udp", _sip_address, Address(host, 5060))
+    region = Region(
+        name=region_name,
+        udp=udp,
+        tcp=table.get("tcp", _sip_address, udp),
+        tls=table.get("tls", _sip_address, Address(udp.host, 5061 if udp.port else 0)),
+        media_address=table.get("media_address", _ip, udp.host),
+        rtp_ports=table.get("rtp_ports", _rtp_ports, range(20000, 29999, 2)),
+    )
+    return region if table.get("enabled", boolean, True) else None
+
+
+def _pstn_route(entries: object, path: str) -> PstnRoute:
+    keys = tuple(field.name for field in fields(PstnRoute))
+    table = Table(entries, path, keys)
+    route = PstnRoute(
+        match=table.get("match", _PATTERN, "*"),
+        behaviour=table.get("behaviour", _BEHAVIOUR, "answer"),
+        target=table.get("target", _target, None),
+        ring_seconds=table.get("ring_seconds", number(0, 3600), 1.0),
+        hangup_after_seconds=table.get("hangup_after_seconds", number(0, 86400), None),
+        play=table.get("play", _wav_file, None),
+        tone_hz=table.get("tone_hz", number(20, 3400), 440.0),
+        digits=table.get("digits", matching("[0-9*#A-D]{1,64}", "1 to 64 of the digits 0-9*#A-D"), ""),
+    )
+    if route.target and "behaviour" in table:
+        raise ShapeError(f"{path}.behaviour", "must not be there, as target hands the call to your own peer")
+    if route.behaviour == "play" and not route.play:
+        raise ShapeError(f"{path}.play", "is missing: it names the WAV file for the behaviour play")
+    return route
+
+
+def _voice_connector(entries: object, path: str) -> VoiceConnector:
+    """A connector; without an id it gets one that its name decides, so that it is the same at each start."""
+    given = {"Name": "voice-connector", **read(mapping, entries, path)}
+    chance = Random(read(name, given["Name"], f"{path}.Name"))
+    given.setdefault("VoiceConnectorId", "".join(_ID_CHARACTERS[int(chance.random() * 36)] for _ in range(22)))
+    return voice_connector(given, path)
+
+
+def _check_listeners(config: Config) -> None:
+    """Raise ShapeError for an address that two listeners would share."""
+    listeners = [
+        ("http.address", "tcp", config.http_address),
+        *(("dns.address", protocol, config.dns_address) for protocol in ("udp", "tcp")),
+        *(("pstn.address", protocol, config.pstn_address) for protocol in ("udp", "tcp")),
+    ]
+    for region in config.regions.values():
+        listeners += [
+            (f"regions.{region.name}.udp", "udp", region.udp),
+            (f"regions.{region.name}.tcp", "tcp", region.tcp),
+            (f"regions.{region.name}.tls", "tcp", region.tls),
+        ]
+    taken: dict[tuple[str, Address], str] = {}
+    for path, protocol, address in listeners:
+        other = taken.setdefault((protocol, address), path)
+        if other != path and address.port:
+            raise ShapeError(path, f"= '{address}': is the address of {other} already")
+
+
+def _profile(table: Table) -> Profile:
+    """The profile by its name, with `[overrides]` of single values."""
+    profile = Profile.named(table.get("profile", choice("lab", "aws"), "lab"))
+    types = {field.name: field.type for field in fields(Profile) if field.name != "name"}
+    overrides = table.shape("overrides", lambda entries, path: Table(entries, path, tuple(types)))
+    if overrides is None:
+        return profile
+    changes: dict[str, Any] = {key: overrides.required(key, _reader_of(types[key], key)) for key in overrides.entries}
+    return replace(profile, **changes)
+
+
+def _reader_of(type_: object, key: str) -> Reader[object]:
+    """How a profile value of this type is read; SIP status codes are told by their name."""
+    scalars: dict[object, Reader[object]] = {
+        bool: boolean,
+        int: whole(300, 699) if key.endswith("_status") else whole(0),
+        float: number(0, 1e9),
+        str: text,
+    }
+    if type_ in scalars:
+        return scalars[type_]
+    arguments = get_args(type_)
+    if get_origin(type_) is Literal:
+        return choice(*arguments)
+    item = _reader_of(next(argument for argument in arguments if argument is not type(None)), key)
+    if get_origin(type_) is UnionType:
+        return lambda value: None if value == "none" else item(value)
+    assert get_origin(type_) is tuple, f"no way to read {type_}"
+    return lambda value: tuple(item(each) for each in sequence(value))

@@ -1,0 +1,1 @@
+"""Voice Connectors as data, and the decisions made on them. Knows nothing of SIP messages or media."""

@@ -1,0 +1,184 @@
+"""Emulation profiles: every value of the real service that is chosen here, in one place.
+
+A default is the value of `aws`, the profile closest to the real service; `lab` states where it is more
+permissive. A value that no public source gives carries a line `Unverified:` with what is known.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+CallerHeader = Literal["From", "P-Asserted-Identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the emulated service does where a setting of the user does not decide."""
+
+    name: str
+    """Name in the configuration: "aws" or "lab"."""
+
+    # Requests
+
+    # Unverified: a lost appendix lists REFER, UPDATE, INFO, PRACK and the event methods as unsupported.
+    methods: tuple[str, ...] = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS")
+    """Methods accepted; what the Allow header of a 405 lists."""
+    known_methods: tuple[str, ...] = (
+        "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO", "REFER", "MESSAGE", "UPDATE",
+    )  # fmt: skip
+    """Methods of SIP that are recognized without being accepted; the rest is unknown (RFC 3261 21.5.2)."""
+    # Unverified: RFC 3261 8.2.1 gives 405; no trace of the service refusing a method is public.
+    unsupported_method_status: int = 405
+    """Status code for a known method that is not accepted."""
+    # Unverified: RFC 3261 21.5.2 gives 501.
+    unknown_method_status: int = 501
+    """Status code for a method that is no method of SIP."""
+    # Unverified: no guide mentions registration.
+    register_status: int = 405
+    """Status code for REGISTER: a trunk knows its PBX by address and digest."""
+    options_shows_capabilities: bool = False
+    """Whether the 200 to OPTIONS carries Allow, Accept and Supported; a trace of the service shows none."""
+
+    # Refusals, in the order of the checks
+
+    address_as_host: bool = False
+    """Whether a Request-URI host that is the listener's own address names the Region's only connector."""
+    # Unverified: the code is not published.
+    unknown_host_status: int = 404
+    """Status code for a host name that is no connector's."""
+    # Unverified: guide p. 61 says blocked, without a code.
+    unencrypted_status: int = 403
+    """Status code for a call over UDP or TCP to a connector that requires encryption."""
+    # Unverified: blocking may be silent.
+    drop_unencrypted: bool = False
+    """Whether such a call gets no answer at all."""
+    # Unverified: the call is rejected; the code is not published.
+    source_address_status: int = 403
+    """Status code for a source address outside the allowlist."""
+    # Unverified: a rejection without an answer would also fit.
+    drop_unlisted: bool = False
+    """Whether a request from outside the allowlist gets no answer at all."""
+    # Unverified: it leaves the termination health alone; whether it is answered is not published.
+    drop_unlisted_options: bool = False
+    """Whether an OPTIONS from outside the allowlist gets no answer at all."""
+    # Unverified: outbound calls cannot be made; the code is not published.
+    termination_disabled_status: int = 403
+    """Status code while termination is disabled."""
+    # Unverified: records carry the digest user; no challenge of the service is public.
+    challenge_status: Literal[401, 407] = 407
+    """Status code of a digest challenge: 407 asks as a proxy, 401 as the called party."""
+    # Unverified: the API speaks of RFC 2617, which has MD5 only.
+    digest_algorithms: tuple[str, ...] = ("MD5",)
+    """Algorithms offered in a challenge, the preferred one first (RFC 8760 2.3)."""
+    # Unverified: not published.
+    nonce_lifetime: float = 300.0
+    """Seconds that a nonce is good for; an older one is answered with stale=true."""
+    default_cps_limit: int | None = 1
+    """Calls per second where Termination.CpsLimit was never set; None: no limit."""
+    # Unverified: the metric Throttles counts it; the code is not published.
+    cps_exceeded_status: int = 503
+    """Status code for a call beyond the calls per second."""
+    active_calls_quota: int | None = 10
+    """Calls at a time over all connectors of a Region; None: no quota."""
+    # Unverified: treated like the calls per second.
+    active_calls_status: int = 503
+    """Status code for a call beyond the quota of active calls."""
+    # Unverified: not published.
+    retry_after: int = 1
+    """Seconds in the Retry-After header of these two refusals."""
+    # Unverified: E.164 is required; 404 and 403 are as likely.
+    not_e164_status: int = 484
+    """Status code for a called number that is not E.164."""
+    # Unverified: every public trace uses From; no trace has P-Asserted-Identity (RFC 3325).
+    caller_headers: tuple[CallerHeader, ...] = ("From",)
+    """Headers that may name the caller; the first one present does."""
+    # Unverified: documented as an override of the caller ID; a call with an owned From was not seen.
+    default_number_replaces_owned_caller: bool = True
+    """Whether Termination.DefaultPhoneNumber is presented also for callers that pass as they are."""
+    # Unverified: the call is rejected; the code is not published.
+    calling_plan_status: int = 403
+    """Status code for a country outside the calling plan."""
+
+    # Media
+
+    codecs: tuple[str, ...] = ("PCMU",)
+    """Audio encodings accepted, the preferred one first."""
+    # Unverified: RFC 3261 21.4.26 gives 488.
+    no_codec_status: int = 488
+    """Status code for an offer without any of these codecs."""
+    # Unverified: SRTP is required; the code is not published.
+    unencrypted_media_status: int = 488
+    """Status code for an offer of RTP/AVP to a connector that requires encryption."""
+    # Unverified: a diagnosis of the emulator; the service only shows it in its media metrics.
+    no_media_seconds: float = 5.0
+    """Seconds after the answer without a first RTP packet until the user is told."""
+    # Unverified: not published.
+    media_vanished_seconds: float = 300.0
+    """Seconds without RTP from a side that has sent some, until the call is ended."""
+
+    # Call control
+
+    # Unverified: not published; legs of SIP media applications have 30 s by default.
+    ring_timeout: float = 60.0
+    """Seconds from the INVITE until an unanswered call is cancelled."""
+    # Unverified: not published; it keeps a lost call from living for ever.
+    maximum_call_duration: float = 43_200.0
+    """Seconds after which an answered call is ended."""
+    # Unverified: PBXs send 1800 and are accepted; the service's own INVITE carries no Session-Expires.
+    session_expires: int | None = None
+    """Seconds of the session interval asked for when the PBX supports one and gives none (RFC 4028); None: none."""
+    # Unverified: PBXs send 90 and are accepted; it is the least that RFC 4028 allows.
+    session_expires_min: int = 90
+    """Seconds; a shorter session interval is refused with 422 and this Min-SE (RFC 4028 5)."""
+
+    # Limits of settings; None: no limit
+
+    private_addresses_allowed: bool = False
+    """Whether private, loopback and link-local networks may stand in an allowlist or a route."""
+    allowed_prefix_min: int = 27
+    """Shortest prefix of an IPv4 network in an allowlist, in bits."""
+    cidr_allowed_list_max: int | None = 10
+    """Networks in an allowlist."""
+    credentials_max: int | None = 10
+    """Digest users of a connector."""
+    # Unverified: Amazon's CDK constructs stop at 256; the quota of an account starts at 1.
+    cps_limit_max: int | None = 256
+    """Highest CpsLimit that can be set."""
+    # Unverified: the API's texts say 10 in one place and 20 in another.
+    routes_max: int | None = 10
+    """Origination routes of a connector."""
+    voice_connectors_max: int | None = 3
+    """Voice Connectors in a Region."""
+    phone_numbers_max: int | None = 5
+    """Phone numbers in the account."""
+
+    @classmethod
+    def named(cls, name: str) -> "Profile":
+        """The profile of this name. Raises ValueError, with the names there are, for any other."""
+        for profile in (AWS, LAB):
+            if profile.name == name:
+                return profile
+        raise ValueError(f'there is no profile "{name}"; the profiles are {AWS.name} and {LAB.name}')
+
+
+AWS = Profile(name="aws")
+"""As close to the real service as the public record allows."""
+
+LAB = replace(
+    AWS,
+    name="lab",
+    methods=(*AWS.methods, "UPDATE", "INFO"),
+    address_as_host=True,
+    default_cps_limit=None,
+    active_calls_quota=None,
+    caller_headers=("P-Asserted-Identity", "From"),
+    codecs=("PCMU", "PCMA"),
+    private_addresses_allowed=True,
+    allowed_prefix_min=0,
+    cidr_allowed_list_max=None,
+    credentials_max=None,
+    cps_limit_max=None,
+    routes_max=None,
+    voice_connectors_max=None,
+    phone_numbers_max=None,
+)
+"""For a laboratory: private addresses, a PBX that sends to an IP address, no quotas."""

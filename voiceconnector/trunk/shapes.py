@@ -1,0 +1,265 @@
+"""AWS's shapes as plain tables, read into the values of `model` and written from them.
+
+The keys and the constraints are those of `chime-sdk-voice` 2022-08-03, with patterns that match from end to
+end, and phone numbers that have their `+`: without it a local number would be taken for another country's.
+The same tables stand in the configuration file, in the store and, one resource at a time, in requests of the
+API. Rules that need more than one field, or the profile, are checked by the functions at the end.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
+from ipaddress import ip_address, ip_interface, ip_network
+
+from .model import (
+    AWS_REGIONS,
+    Credential,
+    NetworkType,
+    Origination,
+    OriginationRoute,
+    RouteProtocol,
+    Termination,
+    VoiceConnector,
+)
+from .profile import Profile
+from .tables import Reader, ShapeError, Table, boolean, choice, matching, text, whole
+
+Shape = VoiceConnector | Termination | Credential | Origination | OriginationRoute
+
+NETWORK = "an IPv4 or IPv6 network such as 192.0.2.0/27"
+
+# ISO 3166-1 alpha-2, officially assigned.
+COUNTRIES = frozenset(
+    """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW
+    BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI
+    FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN
+    IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME
+    MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF
+    PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV
+    SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE
+    YT ZA ZM ZW
+    """.split()  # noqa: SIM905  # eight lines, not 250
+)
+
+voice_connector_id = matching("[0-9a-z]{22}", "22 characters of 0-9 and a-z")
+name = matching("[a-zA-Z0-9 _.-]{1,256}", "1 to 256 letters, digits, spaces, _, . or -")
+aws_region = choice(*AWS_REGIONS)
+network_type: Reader[NetworkType] = choice("IPV4_ONLY", "DUAL_STACK")
+route_protocol: Reader[RouteProtocol] = choice("UDP", "TCP")
+# RFC 2617 as the guide wants it, in US-ASCII.
+user_or_password = matching("[ -~]{1,256}", "1 to 256 printable US-ASCII characters")
+phone_number = matching(r"\+[1-9][0-9]{1,14}", "an E.164 number with its +, such as +12065550100")
+_network = matching("[0-9A-Fa-f:.]+(/[0-9]{1,3})?", NETWORK)
+_host_name = matching(r"(?=.{1,253}$)(\w([\w-]{0,61}\w)?\.)*\w([\w-]{0,61}\w)?\.?", "a host name or an IP address")
+
+
+def country(value: object) -> str:
+    """A country, ISO 3166-1 alpha-2 in capitals."""
+    if not isinstance(value, str) or value not in COUNTRIES:
+        raise ValueError("must be an ISO 3166-1 alpha-2 country code such as US or GB")
+    return value
+
+
+def network(value: object) -> str:
+    """A network in CIDR notation, or a single address, as it was written."""
+    written = _network(value)
+    try:
+        ip_network(written)
+    except ValueError:
+        try:
+            meant = ip_interface(written).network
+        except ValueError:
+            raise ValueError(f"must be {NETWORK}") from None
+        raise ValueError(f"has bits set after its prefix; did you mean {meant}?") from None
+    return written
+
+
+def route_host(value: object) -> str:
+    """A host name, or an IP address without brackets."""
+    try:
+        return str(ip_address(text(value)))
+    except ValueError:
+        return _host_name(value)
+
+
+# Shapes, from a table and its path
+
+
+def termination(entries: object, path: str) -> Termination:
+    keys = ("CpsLimit", "DefaultPhoneNumber", "CallingRegions", "CidrAllowedList", "Disabled")
+    table = Table(entries, path, keys)
+    return Termination(
+        cps_limit=table.get("CpsLimit", whole(1), None),
+        default_phone_number=table.get("DefaultPhoneNumber", phone_number, None),
+        calling_regions=table.each("CallingRegions", country),
+        cidr_allowed_list=table.each("CidrAllowedList", network),
+        disabled=table.get("Disabled", boolean, False),
+    )
+
+
+def credential(entries: object, path: str) -> Credential:
+    table = Table(entries, path, ("Username", "Password"))
+    return Credential(
+        username=table.required("Username", user_or_password),
+        password=table.required("Password", user_or_password),
+    )
+
+
+def origination_route(entries: object, path: str) -> OriginationRoute:
+    table = Table(entries, path, ("Host", "Port", "Protocol", "Priority", "Weight"))
+    return OriginationRoute(
+        host=table.required("Host", route_host),
+        port=table.get("Port", whole(0, 65535), 5060),
+        protocol=table.get("Protocol", route_protocol, "UDP"),
+        priority=table.get("Priority", whole(1, 100), 1),
+        weight=table.get("Weight", whole(1, 100), 1),
+    )
+
+
+def origination(entries: object, path: str) -> Origination:
+    table = Table(entries, path, ("Routes", "Disabled"))
+    return Origination(
+        routes=table.shapes("Routes", origination_route),
+        disabled=table.get("Disabled", boolean, False),
+    )
+
+
+def voice_connector(entries: object, path: str) -> VoiceConnector:
+    """A connector with all that is configured on it. Raises ShapeError for a user name that occurs twice."""
+    keys = (
+        "VoiceConnectorId", "Name", "AwsRegion", "RequireEncryption", "NetworkType", "PhoneNumbers",
+        "Termination", "Credentials", "Origination",
+    )  # fmt: skip
+    table = Table(entries, path, keys)
+    credentials = table.shapes("Credentials", credential)
+    usernames = [known.username for known in credentials]
+    for index, username in enumerate(usernames):
+        if username in usernames[:index]:
+            raise ShapeError(f"{path}.Credentials[{index}].Username", f"= {username!r}: is there already")
+    return VoiceConnector(
+        voice_connector_id=table.required("VoiceConnectorId", voice_connector_id),
+        name=table.required("Name", name),
+        aws_region=table.get("AwsRegion", aws_region, "us-east-1"),
+        require_encryption=table.get("RequireEncryption", boolean, False),
+        network_type=table.get("NetworkType", network_type, "IPV4_ONLY"),
+        phone_numbers=table.each("PhoneNumbers", phone_number),
+        termination=table.shape("Termination", termination),
+        credentials=credentials,
+        origination=table.shape("Origination", origination),
+    )
+
+
+def shape_of(value: Shape) -> dict[str, object]:
+    """The table of a value, with AWS's keys; what is None, derived or a time of change is left out."""
+    return {
+        "".join(word.capitalize() for word in field.name.split("_")): _plain(content)
+        for field in fields(value)
+        if field.init and not field.name.endswith("_timestamp")
+        if (content := getattr(value, field.name)) is not None
+    }
+
+
+def _plain(content: object) -> object:
+    match content:
+        case tuple():
+            return [_plain(item) for item in content]
+        case Termination() | Credential() | Origination() | OriginationRoute():
+            return shape_of(content)
+        case _:
+            return content
+
+
+def differences(stored: VoiceConnector, configured: VoiceConnector) -> tuple[str, ...]:
+    """The keys of two connectors whose values are not the same: ("Name", "Termination.CpsLimit")."""
+    return tuple(_differing(shape_of(stored), shape_of(configured), ""))
+
+
+def _differing(one: Mapping[str, object], other: Mapping[str, object], prefix: str) -> Iterator[str]:
+    for key in dict.fromkeys((*one, *other)):
+        left, right = one.get(key), other.get(key)
+        if isinstance(left, dict) and isinstance(right, dict):
+            yield from _differing(left, right, f"{prefix}{key}.")
+        elif left != right:
+            yield prefix + key
+
+
+# Rules beyond the single field
+
+
+def check_voice_connectors(
+    connectors: Sequence[VoiceConnector], regions: Collection[str], profile: Profile, path: str
+) -> None:
+    """Raise ShapeError for the first connector that is wrong, by itself or next to the others.
+
+    Each has an id and phone numbers of its own, is in one of the Regions that are served, and there are no
+    more of them than the profile takes.
+    """
+    ids: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    in_region: dict[str, int] = {}
+    for index, connector in enumerate(connectors):
+        here, id_, region = f"{path}[{index}]", connector.voice_connector_id, connector.aws_region
+        if other := ids.get(id_):
+            problem = f"= '{id_}': is the id of {other} already; give each its VoiceConnectorId or its Name"
+            raise ShapeError(f"{here}.VoiceConnectorId", problem)
+        ids[id_] = here
+        for position, number in enumerate(connector.phone_numbers):
+            number_path = f"{here}.PhoneNumbers[{position}]"
+            if other := owners.get(number):
+                raise ShapeError(number_path, f"= '{number}': stands in {other} already")
+            owners[number] = number_path
+        if region not in regions:
+            problem = f"must be a Region that is served, {' or '.join(regions)}; [regions.{region}] adds it"
+            raise ShapeError(f"{here}.AwsRegion", f"= '{region}': {problem}")
+        check_voice_connector(connector, profile, here)
+        in_region[region] = in_region.get(region, 0) + 1
+        _at_most(profile.voice_connectors_max, in_region[region], f"{path} in {region}", profile)
+    _at_most(profile.phone_numbers_max, len(owners), f"{path}[*].PhoneNumbers", profile)
+
+
+def check_voice_connector(connector: VoiceConnector, profile: Profile, path: str) -> None:
+    """Raise ShapeError for the first setting that breaks a rule of the service, or a limit of the profile."""
+    if connector.termination:
+        check_termination(connector.termination, profile, f"{path}.Termination")
+    _at_most(profile.credentials_max, len(connector.credentials), f"{path}.Credentials", profile)
+    if connector.origination:
+        encrypted = connector.require_encryption
+        check_origination(connector.origination, encrypted, profile, f"{path}.Origination")
+
+
+def check_termination(termination: Termination, profile: Profile, path: str) -> None:
+    """The same for a termination by itself."""
+    _at_most(profile.cps_limit_max, termination.cps_limit or 0, f"{path}.CpsLimit", profile)
+    path = f"{path}.CidrAllowedList"
+    _at_most(profile.cidr_allowed_list_max, len(termination.cidr_allowed_list), path, profile)
+    for index, allowed in enumerate(termination.allowed_networks):
+        if allowed.version == 4 and allowed.prefixlen < profile.allowed_prefix_min:
+            problem = f"= '{allowed}': the profile {profile.name} takes /{profile.allowed_prefix_min} to /32"
+            raise ShapeError(f"{path}[{index}]", problem)
+        if not (profile.private_addresses_allowed or allowed.is_global):
+            problem = f"= '{allowed}': the profile {profile.name} takes public addresses only"
+            raise ShapeError(f"{path}[{index}]", problem)
+
+
+def check_origination(origination: Origination, encrypted: bool, profile: Profile, path: str) -> None:
+    """The same for an origination by itself; `encrypted` is the connector's RequireEncryption."""
+    _at_most(profile.routes_max, len(origination.routes), f"{path}.Routes", profile)
+    for index, route in enumerate(origination.routes):
+        if encrypted and route.protocol != "TCP":
+            problem = f"= '{route.protocol}': must be TCP, which carries TLS, as RequireEncryption is true"
+            raise ShapeError(f"{path}.Routes[{index}].Protocol", problem)
+        if not (profile.private_addresses_allowed or _is_public(route.host)):
+            problem = f"= '{route.host}': the profile {profile.name} takes public addresses only"
+            raise ShapeError(f"{path}.Routes[{index}].Host", problem)
+
+
+def _at_most(limit: int | None, given: int, path: str, profile: Profile) -> None:
+    if limit is not None and given > limit:
+        raise ShapeError(path, f"= {given}: the profile {profile.name} takes at most {limit}")
+
+
+def _is_public(host: str) -> bool:
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return True  # a name, which is resolved at call time
