@@ -1,0 +1,1 @@
+"""Call control: two SIP legs, one call."""

@@ -1,0 +1,141 @@
+"""The media of one call: its ports, the offers and answers that pass between the legs, and the relay's plan."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from voiceconnector.media.multipart import MultipartError, sdp_of
+from voiceconnector.media.negotiation import Leg, MediaSession, Streams
+from voiceconnector.media.offer_answer import LegAddress, NegotiationError, Stream
+from voiceconnector.media.plan import Forward, MediaPlan, PortPair, StreamPlan
+from voiceconnector.sip.message import Request, Response
+from voiceconnector.trunk.profile import Profile
+
+from .history import CallHistory
+
+OTHER: dict[Leg, Leg] = {"a": "b", "b": "a"}
+
+
+class MediaRelay(Protocol):
+    """The relay, as call control sees it."""
+
+    def allocate(self, media_address: str) -> PortPair | None: ...
+    def why_none(self, media_address: str) -> str: ...
+    def apply(self, call: int, plan: MediaPlan) -> None: ...
+    def release(self, call: int, pairs: tuple[PortPair, ...]) -> None: ...
+
+
+class CallMedia:
+    """What a call is besides its signalling. `key` is what the relay knows it by."""
+
+    def __init__(self, relay: MediaRelay, profile: Profile, key: int, session_id: int, history: CallHistory) -> None:
+        self._relay = relay
+        self._profile = profile
+        self._key = key
+        self._session = MediaSession(profile.codecs, session_id)
+        self._history = history
+        self._pairs: dict[Leg, PortPair] = {}
+        self._told = 0
+        """How many of the negotiation's findings are among the notes."""
+
+    @property
+    def offerer(self) -> Leg | None:
+        """The leg whose offer has no final answer yet; None while there is no such offer."""
+        return self._session.offerer
+
+    def reserve(self, media_addresses: Mapping[Leg, str]) -> str:
+        """Take a port pair for each leg, which `release` gives back.
+
+        Returns the address that has none left; "" where there were enough.
+        """
+        for leg, media_address in media_addresses.items():
+            pair = self._relay.allocate(media_address)
+            if pair is None:
+                return media_address
+            self._pairs[leg] = pair
+        return ""
+
+    def release(self) -> None:
+        """The call is over: its ports are free, and packets are no longer relayed."""
+        pairs = tuple(self._pairs.values())
+        self._pairs.clear()
+        self._relay.release(self._key, pairs)
+
+    def ours(self, leg: Leg) -> LegAddress:
+        """Where a leg's party is told to send its RTP."""
+        pair = self._pairs[leg]
+        return LegAddress(pair.address, pair.rtp)
+
+    def offer(self, description: bytes, leg: Leg, source_address: str, now: float) -> bytes:
+        """Take an offer from a leg; our offer for the other one. Raises NegotiationError, and nothing has changed."""
+        to_leg = OTHER[leg]
+        offer = self._session.relay_offer(description, leg, self.ours(to_leg), source_address)
+        self._tell(now)
+        return offer
+
+    def answer(
+        self, description: bytes | None, leg: Leg, source_address: str, now: float, *, provisional: bool = False
+    ) -> bytes:
+        """Take the answer of a leg to the other's offer; our answer for that, or b"" where the early one stands.
+
+        From here on the relay does what was agreed. Raises NegotiationError; the exchange then is open still.
+        """
+        if description is None:
+            self._session.settle()
+            body, streams = b"", self._session.streams
+        else:
+            to_leg = OTHER[leg]
+            body, streams = self._session.relay_answer(
+                description, leg, self.ours(to_leg), provisional=provisional, source_address=source_address
+            )
+        if streams:
+            self._connect(streams, early=provisional)
+        self._tell(now)
+        return body
+
+    def restore(self) -> None:
+        """An offer came to nothing: everything is as it was before it (RFC 3261 14.1)."""
+        streams = self._session.abandon()
+        if streams:
+            self._connect(streams)
+
+    def _connect(self, streams: Streams, *, early: bool = False) -> None:
+        """Compile what both descriptions say into the relay's plan."""
+        plan = MediaPlan(
+            (self._stream_plan("a", streams.a, early=early), self._stream_plan("b", streams.b, early=early))
+        )
+        self._relay.apply(self._key, plan)
+        self._history.plan = plan
+
+    def _stream_plan(self, leg: Leg, stream: Stream, *, early: bool) -> StreamPlan:
+        """Silence is worth a word only of a party that may send, and only once the call is answered."""
+        watched = stream.may_send and not early
+        return StreamPlan(
+            leg,
+            self._pairs[leg],
+            stream.remote_rtp,
+            stream.payload_types,
+            stream.may_send,
+            stream.may_receive,
+            (Forward(OTHER[leg]),),
+            remote_rtcp=stream.remote_rtcp,
+            no_media_seconds=self._profile.no_media_seconds if watched else 0.0,
+            vanish_seconds=self._profile.media_vanished_seconds if watched else 0.0,
+        )
+
+    def _tell(self, now: float) -> None:
+        """Hand on what the negotiation has noticed."""
+        findings = self._session.findings
+        if len(findings) > self._told:
+            for finding in findings[self._told :]:
+                self._history.note(now, finding)
+            self._told = len(findings)
+
+
+def description_of(message: Request | Response) -> bytes | None:
+    """The session description that a message carries, alone or as a part. Raises NegotiationError."""
+    if not message.body:
+        return None
+    try:
+        return sdp_of(message.header("content-type") or "", message.body)
+    except MultipartError as error:
+        raise NegotiationError(400, "Bad Multipart Body", 399, str(error), source="RFC 2046 5.1") from error

@@ -1,0 +1,243 @@
+"""A call in plain words, and as plain data: what was decided, by which check, because of which setting.
+
+Pure functions over a `CallHistory`; nothing here costs a call anything.
+"""
+
+import re
+from typing import Any
+
+from voiceconnector.sip.hop import host_port
+from voiceconnector.sip.lint import Anomaly, Level, anomalies
+from voiceconnector.trunk.admission import Finding, explain_checks
+from voiceconnector.trunk.checks import CHECKS
+from voiceconnector.trunk.decisions import Decision, Outcome, shown
+from voiceconnector.trunk.profile import Profile
+
+from .history import CallHistory
+
+_CHECKS = {"", *(check.name for check in CHECKS)}
+"""Names of the admission checks, and that of an admission."""
+_MARKS = {"passed": "ok ", "admitted": "ok ", "challenged": "?  ", "rejected": "NO ", "dropped": "NO "}
+_DIRECTIONS = {
+    "cust2vc": "PBX to trunk",
+    "vc2cust": "trunk to PBX",
+    "rem2vc": "PSTN to trunk",
+    "vc2rem": "trunk to PSTN",
+}
+_LINE_NUMBER = re.compile(r" \(line \d+\)")
+
+
+def state_of(call: CallHistory) -> str:
+    """One word for where a call is: ringing, answered, completed, failed, refused or challenged."""
+    if call.ended:
+        return "completed" if call.ended.completed else "failed"
+    if call.started:
+        return "answered" if call.answered_at is not None else "ringing"
+    return "challenged" if call.admission.decision.outcome is Outcome.CHALLENGE else "refused"
+
+
+def summary(call: CallHistory, epoch: float) -> dict[str, Any]:
+    """A call as a JSON object: one entry of the list of calls. Times are seconds since 1970."""
+    connector = call.admission.connector
+    started, ended = call.started, call.ended
+    return {
+        "TransactionId": call.aws_transaction_id,
+        "CallId": call.call_id,
+        "Method": call.method,
+        "State": state_of(call),
+        "VoiceConnectorId": connector.voice_connector_id if connector else None,
+        "Direction": "Outbound",
+        "From": started.source_phone_number if started else call.attempt.from_user,
+        "To": started.destination_phone_number if started else call.attempt.called_user,
+        "SourceAddress": call.attempt.source_address,
+        "StartTime": call.started_at + epoch,
+        "AnswerTime": None if call.answered_at is None else call.answered_at + epoch,
+        "EndTime": ended.end_time if ended else None,
+        "StatusMessage": ended.status_message if ended else call.admission.decision.reason_phrase or None,
+    }
+
+
+def details(call: CallHistory, profile: Profile, epoch: float) -> dict[str, Any]:
+    """A call as a JSON object with its decisions, notes and media counters."""
+    return summary(call, epoch) | {
+        "Transport": call.attempt.transport,
+        "Region": call.attempt.region,
+        "SipAuthUser": call.admission.sip_auth_user,
+        "Decisions": [finding._asdict() for finding in findings_of(call, profile)],
+        "Notes": [{"Time": time + epoch, "Text": text} for time, text in _events(call)],
+        "Streams": _places(call),
+        "Media": call.media,
+    }
+
+
+def findings_of(call: CallHistory, profile: Profile) -> list[Finding]:
+    """What each check said, in order, and last what kept an admitted call from its answer.
+
+    Of what was refused before any check, only that.
+    """
+    decision = call.admission.decision
+    findings = explain_checks(call.attempt, call.admission, profile) if decision.check in _CHECKS else []
+    for refusal in (decision if decision.check not in _CHECKS else None, call.refusal):
+        if refusal:
+            findings.append(Finding(refusal.check, refusal.outcome.value, refusal.because))
+    return findings
+
+
+def explain(call: CallHistory, profile: Profile) -> str:
+    """Why a call went as it did, for its user to read."""
+    sections = [
+        _headline(call),
+        _decisions(call, profile),
+        _remedy(call.refusal or call.admission.decision),
+        _story(call),
+        _media(call),
+        *_oddities(call),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _headline(call: CallHistory) -> str:
+    connector = call.admission.connector
+    through = (
+        f"Voice Connector {connector.voice_connector_id} ({connector.aws_region})" if connector else "no connector"
+    )
+    caller = call.started.source_phone_number if call.started else shown(call.attempt.from_user) or "(no user)"
+    called = call.started.destination_phone_number if call.started else shown(call.attempt.called_user) or "(no user)"
+    what = "Call" if call.method == "INVITE" else shown(call.method)
+    return (
+        f"{what} {call.aws_transaction_id}\n"
+        f"{caller} -> {called}, from {call.attempt.transport} {call.attempt.source_address}, through {through}\n"
+        f"{_outcome(call)}"
+    )
+
+
+def _outcome(call: CallHistory) -> str:
+    state = state_of(call)
+    decision = call.refusal or call.admission.decision
+    if call.ended and call.ended.answer_time is not None:
+        length = call.ended.end_time - call.ended.answer_time
+        end = "" if call.ended.completed else f", then failed: {call.ended.status_message}"
+        return f"Answered, {length:.1f} s long{end}."
+    if call.ended and call.refusal:
+        return f"Not answered: the PBX was told {decision.status_code} {call.ended.status_message}."
+    if call.ended:
+        return f"Not answered: {call.ended.status_message}."
+    if state == "challenged":
+        return f"Challenged with {decision.status_code}; the PBX has not tried again since."
+    if state == "refused":
+        return f"Refused with {decision.status_code} {decision.reason_phrase}." if decision.status_code else "Dropped."
+    return f"In progress: {state}."
+
+
+def _decisions(call: CallHistory, profile: Profile) -> str:
+    findings = findings_of(call, profile)
+    width = max(len(finding.check) for finding in findings)
+    lines = [f"  {_MARKS[finding.verdict]} {finding.check:<{width}}  {finding.sentence}" for finding in findings]
+    return "\n".join(["What was decided", *lines])
+
+
+def _remedy(decision: Decision) -> str:
+    if decision.outcome is Outcome.ADMIT or not (decision.remedy or decision.setting):
+        return ""
+    setting = f"Setting: {decision.setting}. " if decision.setting else ""
+    lines = [f"{decision.remedy}."] if decision.remedy else []
+    lines.append(f"{setting}Source of the rule: {decision.source}.")
+    return "\n  ".join(["What to change" if decision.remedy else "Why", *lines])
+
+
+def _story(call: CallHistory) -> str:
+    lines = [f"  {time - call.started_at:+9.3f} s  {text}" for time, text in _events(call)]
+    return "\n".join(["What happened", *lines]) if lines else ""
+
+
+def _events(call: CallHistory) -> list[tuple[float, str]]:
+    """The call's notes, and what its messages tell without one: that it rang, that it was answered."""
+    events = [*call.notes]
+    for time, _, sent, data in call.log:
+        if not sent and data.startswith((b"SIP/2.0 180", b"SIP/2.0 183")):
+            rings = data.startswith(b"SIP/2.0 180")
+            events.append((time, "The called side rings." if rings else "The called side sends early media (183)."))
+            break
+    if call.answered_at is not None:
+        events.append((call.answered_at, "The called side answered."))
+    return sorted(events, key=lambda event: event[0])
+
+
+def _media(call: CallHistory) -> str:
+    lines = [f"  {place}" for place in _places(call)]
+    for direction, name in _DIRECTIONS.items():
+        counters = call.media.get(direction)
+        if counters:
+            lines.append(f"  {name:<14} {_counted(counters)}")
+    if not lines and call.answered_at is None:
+        return ""
+    return "\n".join(["Media", *(lines or ["  no packet was seen on either side"])])
+
+
+def _places(call: CallHistory) -> list[str]:
+    """Where the media of each leg went."""
+    parties = {"a": "the PBX", "b": "the PSTN side"}
+    return [
+        f"{parties[stream.leg]} was told to send to {host_port(stream.pair.address, stream.pair.rtp)}; "
+        f"it is at {host_port(*stream.remote) if stream.remote else 'no address (on hold)'} by its SDP"
+        for stream in (call.plan.streams if call.plan else ())
+    ]
+
+
+def _counted(counters: dict[str, int | str | None]) -> str:
+    text = f"{counters['packets']} packets"
+    if "bytes" in counters:
+        text += f", {counters['bytes']} bytes"
+    for key, name in (
+        ("lost", "lost"),
+        ("out_of_order", "out of order"),
+        ("wrong_payload_type", "with a payload type that was not agreed"),
+        ("wrong_source", "from a stranger, not relayed"),
+        ("malformed", "that are no RTP"),
+        ("send_failed", "that could not be sent"),
+    ):
+        if counters.get(key):
+            text += f", {counters[key]} {name}"
+    if counters.get("jitter_us"):
+        text += f", jitter {counters['jitter_us']} us"
+    return text
+
+
+# -- the messages themselves
+
+
+def _oddities(call: CallHistory) -> list[str]:
+    """What is unusual in the messages that came: first what breaks a rule, then what is allowed."""
+    against: list[str] = []
+    allowed: list[str] = []
+    for who, message, anomaly in _received_anomalies(call):
+        lines = allowed if anomaly.level is Level.NOTE else against
+        where = _LINE_NUMBER.sub("", anomaly.where)
+        line = f"{where}: {anomaly.what} ({anomaly.source})"
+        if not any(known.startswith(f"  {who}") and known.endswith(line) for known in lines):
+            lines.append(f"  {who}, {message}, {line}")
+    return [
+        "\n".join([title, *lines])
+        for title, lines in (
+            ("Against the rules, in the messages received", against),
+            ("Allowed, and worth knowing", allowed),
+        )
+        if lines
+    ]
+
+
+def _received_anomalies(call: CallHistory) -> list[tuple[str, str, Anomaly]]:
+    """Who sent it, what it was, and what is unusual in it."""
+    peers = ({str(call.log[0][1]): "PBX"} if call.log else {}) | call.peers
+    return [
+        (peers.get(str(hop), str(hop)), _name_of(data), anomaly)
+        for _, hop, sent, data in call.log
+        if not sent
+        for anomaly in anomalies(data, transport=hop.local.transport, source_address=hop.address[0])
+    ]
+
+
+def _name_of(data: bytes) -> str:
+    """A message as the ladder shows it: "INVITE", "200"."""
+    words = data[:80].decode("latin-1").split(" ")
+    return shown(words[1] if words[0].upper() == "SIP/2.0" and len(words) > 1 else words[0], 20)

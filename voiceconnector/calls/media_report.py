@@ -1,0 +1,109 @@
+"""What the relay sees, in words, where a user will look for it: the call's notes and counters."""
+
+from voiceconnector.media.negotiation import Leg
+from voiceconnector.media.plan import Address
+from voiceconnector.media.quality import StreamStats
+from voiceconnector.media.relay import (
+    CallStats,
+    FirstPacket,
+    Flooded,
+    MediaStopped,
+    NoMedia,
+    PortUnavailable,
+    RelayDied,
+    RelayEvent,
+    SourceFinished,
+    WrongSource,
+)
+from voiceconnector.sip.hop import host_port
+
+from .call import Call
+from .events import MediaFinding
+from .history import CallHistory
+from .switch import Switch
+
+_PARTY = {"a": "the PBX", "b": "the PSTN side"}
+_DIRECTIONS = {"a": ("cust2vc", "vc2cust"), "b": ("rem2vc", "vc2rem")}
+
+
+def take(switch: Switch, event: RelayEvent, now: float) -> None:
+    """Hand one event of the relay to the call it belongs to."""
+    if isinstance(event, RelayDied):
+        for key in event.calls:
+            if call := switch.call(key):
+                call.hang_up(now, "the media relay ended unexpectedly", cause=500)
+        switch.forget_counters()
+        return
+    if isinstance(event, CallStats):
+        history = switch.history_of(event.call, forget=event.final)
+        if history:
+            count(history, event.streams)
+        return
+    call = switch.call(event.call)
+    if call is None:
+        return
+    sentence = _sentence(call, event)
+    if sentence:
+        call.history.note(now, sentence)
+        switch.events.append(MediaFinding(call.history.aws_transaction_id, now + switch.epoch, sentence))
+    if isinstance(event, MediaStopped):
+        call.audit(_leg(event.leg), now)
+
+
+def _sentence(call: Call, event: RelayEvent) -> str:
+    if isinstance(event, FirstPacket):
+        source = _place(event.source)
+        if event.signalled in (None, event.source):
+            return f"First RTP from {_PARTY[event.leg]}, from {source}."
+        return (
+            f"First RTP from {_PARTY[event.leg]} comes from {source}, while its SDP says "
+            f"{_place(event.signalled)}; audio is sent back to where it comes from."
+        )
+    if isinstance(event, NoMedia):
+        told = _place(call.media.ours(_leg(event.leg)))
+        return (
+            f"No RTP from {_PARTY[event.leg]} for {event.seconds:g} s; it was told to send to {told}. "
+            "Look for a firewall or NAT that drops UDP to that address, and at the address the device uses for media."
+        )
+    if isinstance(event, MediaStopped):
+        return f"RTP from {_PARTY[event.leg]} stopped {event.seconds:g} s ago; asking whether it is still there."
+    if isinstance(event, WrongSource):
+        return (
+            f"RTP came from {_place(event.source)} too, which is not {_PARTY[event.leg]} "
+            f"({_place(event.expected)}); it is not relayed."
+        )
+    if isinstance(event, Flooded):
+        return f"{_PARTY[event.leg]} sends {event.packets_per_second} packets a second; they are not relayed."
+    if isinstance(event, PortUnavailable):
+        return f"Port {event.pair.rtp} for {_PARTY[event.leg]} is taken by another program: {event.problem}."
+    if isinstance(event, SourceFinished) and event.problem:
+        return f"{event.source} for {_PARTY[event.leg]}: {event.problem}."
+    return ""
+
+
+def count(history: CallHistory, streams: tuple[StreamStats, ...]) -> None:
+    """Put the relay's counters where the history shows them, by AWS's names of the directions."""
+    for stats in streams:
+        inward, outward = _DIRECTIONS[stats.leg]
+        history.media[inward] = {
+            "packets": stats.packets,
+            "bytes": stats.bytes,
+            "lost": stats.lost,
+            "jitter_us": stats.jitter_us,
+            "out_of_order": stats.out_of_order,
+            "wrong_payload_type": stats.wrong_payload_type,
+            "wrong_source": stats.wrong_source,
+            "malformed": stats.malformed,
+            "rtcp_packets": stats.rtcp_packets,
+            "rtcp_bytes": stats.rtcp_bytes,
+            "source": _place(stats.source) if stats.source else None,
+        }
+        history.media[outward] = {"packets": stats.sent_packets, "send_failed": stats.send_failed}
+
+
+def _place(address: Address | None) -> str:
+    return host_port(*address[:2]) if address else "no address yet"
+
+
+def _leg(name: str) -> Leg:
+    return "a" if name == "a" else "b"

@@ -1,0 +1,1 @@
+"""What leaves as data: pure functions from events to records, and the sinks that keep them."""
