@@ -1,0 +1,286 @@
+"""`voiceconnector serve` as a process: it starts, refuses what is wrong in one line, drains, and survives a kill."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+CONNECTOR = "abcdef1ghij2klmno3pqr4"
+CONFIGURATION = f"""
+[http]
+address = "127.0.0.1:0"
+[regions.us-east-1]
+udp = "127.0.0.1:0"
+tcp = "127.0.0.1:0"
+[regions.us-west-2]
+enabled = false
+[pstn]
+address = "127.0.0.1:0"
+[[pstn.routes]]
+match = "*"
+ring_seconds = 0.05
+[[voice_connectors]]
+VoiceConnectorId = "{CONNECTOR}"
+Name = "lab"
+PhoneNumbers = ["+12065550100"]
+[voice_connectors.Termination]
+CpsLimit = 100
+CallingRegions = ["US"]
+CidrAllowedList = ["127.0.0.0/8"]
+"""
+
+
+class Served:
+    """A running `serve`."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        file = folder / "lab.toml"
+        file.write_text(CONFIGURATION)
+        command = [sys.executable, "-m", "voiceconnector", "serve", "--config", str(file)]
+        command += ["--set", f"data_dir={folder / 'var'}"]
+        for setting in settings:
+            command += ["--set", setting]
+        self.data_dir = folder / "var"
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+        )
+        self.banner = self._read_banner()
+        self.http = re.search(r"http://[\d.:]+", self.banner)[0]  # type: ignore[index]
+        self.udp = self._address("us-east-1 UDP")
+
+    def _read_banner(self) -> str:
+        assert self.process.stdout
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if line.startswith("Voice Connector "):
+                return "".join(lines)
+        raise AssertionError(f"serve ended at start: {''.join(lines)}")
+
+    def _address(self, name: str) -> tuple[str, int]:
+        match = re.search(rf"{name}\s+([\d.]+):(\d+)", self.banner)
+        assert match, self.banner
+        return match[1], int(match[2])
+
+    def get(self, path: str) -> object:
+        with urllib.request.urlopen(f"{self.http}{path}", timeout=5) as response:
+            return json.load(response)
+
+    def stop(self) -> tuple[int, str]:
+        self.process.send_signal(signal.SIGTERM)
+        output, _ = self.process.communicate(timeout=20)
+        return self.process.returncode, output
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=20)
+
+
+class Phone:
+    """A PBX of few words, on a real UDP socket."""
+
+    def __init__(self, edge: tuple[str, int]) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(5)
+        self.socket.connect(edge)
+        self.port = self.socket.getsockname()[1]
+        self.identity = f"{self.port}-{time.monotonic_ns()}"
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def send(self, method: str, cseq: int, *, uri: str = "", to_tag: str = "", body: str = "") -> None:
+        uri = uri or f"sip:+12065550123@{CONNECTOR}.voiceconnector.chime.aws"
+        kind = "Content-Type: application/sdp\r\n" if body else ""
+        self.socket.send(
+            (
+                f"{method} {uri} SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{self.identity}{method}{cseq};rport\r\n"
+                f"From: <sip:+12065550100@127.0.0.1>;tag={self.identity}\r\n"
+                f"To: <sip:+12065550123@{CONNECTOR}.voiceconnector.chime.aws>{to_tag}\r\n"
+                f"Call-ID: {self.identity}\r\nCSeq: {cseq} {method}\r\nMax-Forwards: 70\r\n"
+                f"Contact: <sip:+12065550100@127.0.0.1:{self.port}>\r\n{kind}"
+                f"Content-Length: {len(body)}\r\n\r\n{body}"
+            ).encode()
+        )
+
+    def receive(self, wanted: str) -> str:
+        """The next message whose first line contains `wanted`."""
+        for _ in range(50):
+            message = self.socket.recv(65_535).decode()
+            if wanted in message.partition("\r\n")[0]:
+                return message
+        raise AssertionError(f"no {wanted}")
+
+    def answer(self, request: str) -> None:
+        """200 to a request."""
+        copied = [line for line in request.split("\r\n") if line.startswith(("Via", "From", "To", "Call-ID", "CSeq"))]
+        self.socket.send("\r\n".join(["SIP/2.0 200 OK", *copied, "Content-Length: 0", "", ""]).encode())
+
+    def call(self) -> None:
+        """INVITE, 200, ACK."""
+        sdp = (
+            f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            f"m=audio {self.port + 1} RTP/AVP 0\r\n"
+        )
+        self.send("INVITE", 1, body=sdp)
+        answer = self.receive("200 OK")
+        tag = re.search(r"\r\nTo: [^\r]*(;tag=[^\r;]+)", answer)
+        contact = re.search(r"\r\nContact: <([^>]+)>", answer)
+        assert tag
+        assert contact
+        self.send("ACK", 1, uri=contact[1], to_tag=tag[1])
+
+
+def environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("VOICECONNECTOR_")} | {
+        "PYTHONPATH": str(Path(__file__).parent.parent)
+    }
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "voiceconnector", *arguments],
+        capture_output=True, text=True, timeout=30, env=environment(), check=False,
+    )  # fmt: skip
+
+
+def records(data_dir: Path) -> list[dict[str, object]]:
+    return [json.loads(file.read_text()) for file in (data_dir / "buckets").rglob("*") if file.is_file()]
+
+
+@pytest.fixture
+def phone(served: Served) -> Iterator[Phone]:
+    with closing(Phone(served.udp)) as phone:
+        yield phone
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    running = Served(tmp_path)
+    yield running
+    if running.process.poll() is None:
+        running.kill()
+
+
+def test_health_is_ok_once_every_listener_is_up(served: Served) -> None:
+    health = served.get("/emulator/health")
+    assert isinstance(health, dict)
+    assert health["status"] == "ok"
+
+
+def test_sigterm_hangs_up_writes_the_record_and_exits_0(served: Served, phone: Phone) -> None:
+    phone.call()
+    served.process.send_signal(signal.SIGTERM)
+    bye = phone.receive("BYE")
+    assert "shutting down" in bye
+    phone.answer(bye)
+    served.process.communicate(timeout=20)
+    assert served.process.returncode == 0
+    (record,) = records(served.data_dir)
+    assert record["CallId"] == phone.identity
+    assert record["Status"] == "Failed"
+
+
+def test_a_killed_emulator_writes_the_records_it_owes_at_its_next_start(tmp_path: Path) -> None:
+    killed = Served(tmp_path)
+    with closing(Phone(killed.udp)) as phone:
+        phone.call()
+    killed.kill()
+    again = Served(tmp_path)
+    connectors = re.findall(rf"{CONNECTOR}", again.banner)
+    status, output = again.stop()
+    assert (status, bool(connectors)) == (0, True), output
+    (record,) = records(again.data_dir)
+    assert record["CallId"] == phone.identity
+    assert record["Status"] == "Failed"
+    assert "stopped" in str(record["StatusMessage"])
+
+
+def test_calls_explain_and_ladder_tell_of_a_refused_call(served: Served, phone: Phone) -> None:
+    phone.send("INVITE", 1, uri=f"sip:+442079460000@{CONNECTOR}.voiceconnector.chime.aws")
+    assert "Warning: 399" in phone.receive("403")
+    listed = run("calls", "--url", served.http)
+    assert "+442079460000" in listed.stdout
+    explained = run("explain", "last", "--url", served.http)
+    assert "CallingRegions" in explained.stdout
+    drawn = run("ladder", "last", "--messages", "--url", served.http)
+    assert "403" in drawn.stdout
+    assert phone.identity in drawn.stdout
+
+
+def test_a_register_is_told_that_this_trunk_does_not_register(phone: Phone) -> None:
+    phone.send("REGISTER", 1)
+    answer = phone.receive("405")
+    assert "Allow: INVITE" in answer
+    assert "register" in answer.lower()
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("pstn.address=127.0.0.1:99999", "pstn.address"),
+        ("profil=lab", "profile"),
+        ("regions.us-east-1.udp=203.0.113.77:5060", "regions.us-east-1.udp"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_2(tmp_path: Path, setting: str, named: str) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text(CONFIGURATION)
+    result = run("serve", "--config", str(file), "--set", f"data_dir={tmp_path / 'var'}", "--set", setting)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert named in line
+
+
+def test_a_port_in_use_is_one_line_and_exit_2(tmp_path: Path, served: Served) -> None:
+    folder = tmp_path / "second"
+    folder.mkdir()
+    file = folder / "lab.toml"
+    file.write_text(CONFIGURATION)
+    address = f"{served.udp[0]}:{served.udp[1]}"
+    result = run(
+        "serve", "--config", str(file), "--set", f"data_dir={folder}", "--set", f"regions.us-east-1.udp={address}"
+    )
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert address in line
+    assert "in use" in line
+
+
+def test_a_missing_file_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    result = run("check-config", str(tmp_path / "absent.toml"))
+    assert result.returncode == 2
+    assert "absent.toml" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_commands_without_an_emulator_say_how_to_start_one() -> None:
+    result = run("calls", "--url", "http://127.0.0.1:9")
+    assert result.returncode == 1
+    assert "voiceconnector serve" in result.stderr
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for command in ("demo", "serve", "calls", "explain", "ladder", "check-config"):
+        result = run(command, "--help")
+        assert result.returncode == 0
+        assert f"voiceconnector {command}" in result.stdout
+
+
+def test_the_demo_carries_audio_both_ways() -> None:
+    result = run("demo", "--seconds", "1")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Audio went both ways" in result.stdout
+    assert '"Status": "Completed"' in result.stdout

@@ -1,0 +1,5 @@
+"""`python -m voiceconnector` is the `voiceconnector` command."""
+
+from .cli import main
+
+main()

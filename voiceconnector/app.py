@@ -1,0 +1,392 @@
+"""The emulator put together: the only file that knows every part.
+
+One event loop turns two SIP stacks (the service's, with a listener per Region, and the public network's), reads
+the relay's events and serves HTTP. `Emulator.start` raises `StartError` with one line for a person; `stop`
+drains: no new calls, BYE to open ones, records written.
+"""
+
+import asyncio
+import ctypes
+import gc
+import logging
+import os
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+
+from .calls import explain, media_report
+from .calls.events import CallEvent
+from .calls.switch import NextHop, Switch
+from .config import Address, Config, PstnRoute
+from .control import server
+from .media.relay import Relay
+from .pstn.behaviours import Route, Routing, behaviour
+from .pstn.carrier import PublicNetwork
+from .records import cdr, ladder
+from .records.ladder import Packet, render_messages
+from .records.sinks import InUse, Sink
+from .sip.digest import DigestServer
+from .sip.hop import Hop, Local, host_port
+from .sip.ids import Ids
+from .sip.transport import Transport
+from .sip.uri import SipUri
+from .trunk.numbers import country_of
+from .trunk.store import Store, StoreError
+
+log = logging.getLogger(__name__)
+
+PSTN = "pstn"
+PSTN_RTP_PORTS = range(30_000, 40_000)
+"""Where the public network has an address of its own; on a Region's media address it shares that one's ports."""
+DRAIN_SECONDS = 5.0
+"""How long `stop` waits for BYEs to be answered."""
+FLUSH_SECONDS = 1.0
+RELAY_SECONDS = 10.0
+RELAY_PAUSE = 0.005
+"""Seconds between batches of commands to the relay."""
+
+
+class StartError(Exception):
+    """The emulator cannot start; the text is one line for a person."""
+
+
+class Way:
+    """The way to the public network: its own stack, or a SIP peer of the user's."""
+
+    def __init__(self, routing: Routing, media_addresses: Mapping[str, str]) -> None:
+        self._routing = routing
+        self._media_addresses = media_addresses
+        self.locals: Mapping[tuple[str, str], Local] = {}
+        """The service's listeners."""
+        self.network: Local | None = None
+        """The public network's."""
+
+    def next_hop(self, called: str, region: str) -> NextHop:
+        target = self._routing.route(called).target
+        assert self.network
+        transport, address = ("UDP", (self.network.host, self.network.port))
+        if target is not None:
+            transport, address = target.transport, target.address
+        name = region
+        if _is_ipv6(address[0]) != _is_ipv6(self.locals[region, transport].host):
+            name = _outward(region)
+        return NextHop(Hop(self.locals[name, transport], address), host_port(*address), self._media_addresses[name])
+
+
+class Emulator:
+    """Everything that runs, from `start` to `stop`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.epoch = time.time() - time.monotonic()
+        self.transports: list[Transport] = []
+        self.watchers: set[Callable[[str, dict[str, object]], None]] = set()
+        self._opened: list[Callable[[], Awaitable[None]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._relay_flushed = 0.0
+        self._flush_planned = False
+
+    # -- start
+
+    async def start(self) -> None:
+        """Open everything, or close what was opened and raise StartError."""
+        try:
+            await self._open()
+        except (StoreError, InUse) as error:
+            await self._close_opened()
+            raise StartError(str(error)) from error
+        except StartError:
+            await self._close_opened()
+            raise
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
+
+    async def _open(self) -> None:
+        config = self.config
+        self._open_store()
+        await self._open_relay()
+        ids = Ids(random.SystemRandom())
+        routing = Routing([_route(route) for route in config.pstn_routes])
+        media = {region.name: region.media_address for region in config.regions.values()}
+        way = Way(routing, media | {_outward(region): config.pstn_address.host for region in config.regions})
+        profile = config.profile
+        self.switch = Switch(
+            profile,
+            lambda: self.store.snapshot,
+            DigestServer(secrets.token_bytes(32), profile.nonce_lifetime, profile.digest_algorithms),
+            way,
+            self.relay,
+            media,
+            ids,
+            self.epoch,
+            lambda connector, source, _time: self.store.record_termination_health(connector, source),
+        )
+        self.network = PublicNetwork(routing, self.relay, config.pstn_address.host, ids)
+        service = self._transport(Transport(self.switch.stack, settle=self._settle, on_fault=self._fault))
+        for region in config.regions.values():
+            await self._listen(service, f"regions.{region.name}", region.name, region.udp, region.tcp)
+            if _is_ipv6(region.udp.host) != _is_ipv6(config.pstn_address.host):
+                free = Address(config.pstn_address.host, 0)
+                await self._listen(service, "pstn.address", _outward(region.name), free, free)
+        way.locals = self.switch.stack.locals
+        outside = self._transport(Transport(self.network.stack, settle=self._flush_relay))
+        way.network = await self._listen(outside, "pstn.address", PSTN, config.pstn_address, config.pstn_address)
+        await self._open_http()
+        self._tasks.append(asyncio.create_task(self._flush_store()))
+
+    def _open_store(self) -> None:
+        config = self.config
+        self.store = Store(config.data_dir)
+        self._opened.append(_asynchronous(self.store.close))
+        created = self.store.create_absent(config.voice_connectors)
+        kept = len(config.voice_connectors) - len(created)
+        if kept:
+            log.info("%d of the configured Voice Connectors were there already and are left as they are", kept)
+        account = cdr.Account(config.account_id, country_of)
+        self.sink = Sink(config.data_dir, account, log.warning)
+        self._opened.append(_asynchronous(self.sink.close))
+
+    async def _open_relay(self) -> None:
+        config = self.config
+        ranges = {config.pstn_address.host: (PSTN_RTP_PORTS.start, PSTN_RTP_PORTS.stop - 1)}
+        for region in config.regions.values():
+            ranges[region.media_address] = (region.rtp_ports.start, region.rtp_ports.stop - 1)
+        self.relay = Relay(ranges)
+        self.relay.start()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self.relay.fileno(), self._relay_readable)
+
+        async def close() -> None:
+            loop.remove_reader(self.relay.fileno())
+            self.relay.close()
+
+        self._opened.append(close)
+        deadline = time.monotonic() + RELAY_SECONDS
+        while self.relay.opening and time.monotonic() < deadline:
+            await asyncio.sleep(0.002)
+        if self.relay.opening:
+            raise StartError(f"the media relay did not start within {RELAY_SECONDS:g} s")
+
+    def _transport(self, transport: Transport) -> Transport:
+        self.transports.append(transport)
+        self._opened.append(transport.close)
+        return transport
+
+    async def _listen(self, transport: Transport, key: str, name: str, udp: Address, tcp: Address) -> Local:
+        """Bind both; where a port is 0, TCP gets the number that UDP found."""
+        local = None
+        for protocol, address in (("udp", udp), ("tcp", tcp)):
+            try:
+                if protocol == "udp":
+                    local = transport.open_udp(name, *address)
+                else:
+                    assert local
+                    port = local.port if address == udp and not address.port else address.port
+                    await transport.open_tcp(name, address.host, port)
+            except OSError as error:
+                where = key if key.endswith("address") else f"{key}.{protocol}"
+                raise StartError(
+                    f"{where} = {address}: cannot listen there ({protocol.upper()}): {error.strerror}"
+                ) from error
+        assert local
+        return local
+
+    async def _open_http(self) -> None:
+        self.http = server.HttpServer(server.application(self))
+        try:
+            await self.http.open(*self.config.http_address)
+        except OSError as error:
+            raise StartError(
+                f"http.address = {self.config.http_address}: cannot listen there: {error.strerror}"
+            ) from error
+        self._opened.append(self.http.close)
+
+    # -- turning
+
+    def _settle(self, now: float) -> None:
+        """What has happened is written down before the turn's messages leave."""
+        events = self.switch.events
+        if events:
+            self.switch.events = []
+            self.sink.append(events)
+            if self.watchers:
+                self._tell_watchers(events)
+        self._flush_relay(now)
+
+    def _flush_relay(self, now: float) -> None:
+        """Send the relay its commands: at once when it has been quiet, else all of some milliseconds together.
+
+        Each batch wakes another process, which on a busy machine costs more than what is in it.
+        """
+        if now >= self._relay_flushed + RELAY_PAUSE:
+            self._relay_flushed = now
+            self.relay.flush()
+        elif not self._flush_planned:
+            self._flush_planned = True
+            asyncio.get_running_loop().call_later(RELAY_PAUSE, self._flush_relay_later)
+
+    def _flush_relay_later(self) -> None:
+        self._flush_planned = False
+        self._relay_flushed = time.monotonic()
+        self.relay.flush()
+
+    def _tell_watchers(self, events: list[CallEvent]) -> None:
+        for event in events:
+            fields = server.event_fields(event)
+            for watcher in tuple(self.watchers):
+                watcher(type(event).__name__, fields)
+
+    def _fault(self, fault: Exception, now: float) -> None:
+        self.switch.fail(now)
+
+    def _relay_readable(self) -> None:
+        events = self.relay.read_events()
+
+        def change(now: float) -> None:
+            for event in events:
+                media_report.take(self.switch, event, now)
+
+        if events:
+            self.transports[0].turn(change)
+
+    async def _flush_store(self) -> None:
+        busy = False
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            idle = not self.switch.stack.open_transactions
+            if busy and idle:
+                _return_memory()
+            busy = not idle
+            self.sink.append()
+            try:
+                self.store.flush()
+            except StoreError as error:
+                log.warning("%s", error)
+
+    # -- stop
+
+    async def stop(self) -> None:
+        """No new calls, BYE to open ones, records written."""
+        service, outside = self.transports
+        service.turn(self.switch.close)
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while (self.switch.stack.dialogs or self.network.active_calls) and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        outside.turn(self.network.close)
+        await self._close_opened()
+
+    async def _close_opened(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        while self._opened:
+            await self._opened.pop()()
+
+    # -- what HTTP shows
+
+    def listeners(self) -> dict[str, str]:
+        """Where everything listens: "us-east-1 UDP" -> "127.0.0.1:5060"."""
+        stacks = (self.switch.stack, self.network.stack)
+        return {f"{local.name} {local.transport}": local.sent_by for stack in stacks for local in stack.locals.values()}
+
+    def state(self) -> dict[str, object]:
+        """Counts of everything that is open; all zero on an idle emulator."""
+        media = {region.media_address for region in self.config.regions.values()} | {self.config.pstn_address.host}
+        return {
+            "calls": self.switch.active_calls,
+            "dialogs": len(self.switch.stack.dialogs) + len(self.network.stack.dialogs),
+            "transactions": self.switch.stack.open_transactions + self.network.stack.open_transactions,
+            "timers": len(self.switch.stack.timers) + len(self.network.stack.timers),
+            "port_pairs": sum(self.relay.pairs_in_use(address) for address in media),
+            "refusals": dict(self.switch.refusals),
+            "dropped": dict(self.switch.stack.dropped),
+            "processes": [os.getpid(), self.relay.process_id, self.sink.process_id],
+        }
+
+    def calls(self) -> list[dict[str, object]]:
+        return [explain.summary(call, self.epoch) for call in self.switch.history.all()]
+
+    def call(self, aws_transaction_id: str) -> dict[str, object] | None:
+        call = self.switch.history.find(aws_transaction_id)
+        return explain.details(call, self.config.profile, self.epoch) if call else None
+
+    def explain(self, aws_transaction_id: str) -> str | None:
+        call = self.switch.history.find(aws_transaction_id)
+        return explain.explain(call, self.config.profile) if call else None
+
+    def ladder(self, aws_transaction_id: str, *, messages: bool = False) -> str | None:
+        """The ladder as text; with `messages`, the messages in full behind it."""
+        call = self.switch.history.find(aws_transaction_id)
+        if call is None:
+            return None
+        packets = [
+            Packet(
+                time + self.epoch,
+                hop.local.transport,
+                hop.local.sent_by if sent else host_port(*hop.address[:2]),
+                host_port(*hop.address[:2]) if sent else hop.local.sent_by,
+                data,
+            )
+            for time, hop, sent, data in call.log
+        ]
+        names = {address.partition(" ")[2]: who for address, who in call.peers.items()}
+        names |= {local.sent_by: f"voiceconnector {local.name}" for local in self.switch.stack.locals.values()}
+        text = ladder.ladder(packets, names)
+        return f"{text}\n{render_messages(packets, names)}" if messages else text
+
+
+def _return_memory() -> None:
+    """Give back to the system what a burst of calls needed: glibc keeps freed memory unless it is asked."""
+    gc.collect()
+    with suppress(AttributeError):  # Another libc, which does as it likes.
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _outward(region: str) -> str:
+    """The name of the listener for the far side where that is of the other IP version than the Region's."""
+    return f"{region} to PSTN"
+
+
+def _is_ipv6(host: str) -> bool:
+    return ":" in host
+
+
+def _route(route: PstnRoute) -> Route:
+    named = behaviour(
+        route.behaviour,
+        ring_seconds=route.ring_seconds,
+        hang_up_after=route.hangup_after_seconds,
+        play=str(route.play) if route.play else None,
+        tone_hz=int(route.tone_hz) if route.behaviour == "tone" else None,
+        digits=route.digits or None,
+    )
+    return Route(route.match, named, SipUri.parse(route.target) if route.target else None)
+
+
+def _asynchronous(close: Callable[[], object]) -> Callable[[], Awaitable[None]]:
+    async def closing() -> None:
+        close()
+
+    return closing
+
+
+async def run(config: Config, ready: Callable[[Emulator], None], stopping: asyncio.Event) -> None:
+    """Start, tell `ready`, wait for `stopping`, stop."""
+    emulator = Emulator(config)
+    await emulator.start()
+    ready(emulator)
+    try:
+        await stopping.wait()
+    finally:
+        await emulator.stop()
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

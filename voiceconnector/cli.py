@@ -1,0 +1,271 @@
+"""The commands. Errors are one clear line on stderr: exit 2 for wrong usage, 1 for what failed."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from . import __version__
+from .config import Config, ConfigError, describe, load
+from .trunk.model import VoiceConnector
+
+CONFIG_HELP = "TOML file; without it, VOICECONNECTOR_CONFIG or the defaults."
+SET_HELP = "Override one key of the configuration, e.g. --set http.address=127.0.0.1:9000 (repeatable)."
+URL_HELP = "Where the running emulator serves HTTP."
+DEFAULT_URL = "http://127.0.0.1:8060"
+
+
+class Commands(click.Group):
+    """Lists the commands in the order a newcomer needs them, not by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="voiceconnector")
+def main() -> None:
+    """An emulator of the Amazon Chime SDK Voice Connector: a SIP trunk with a carrier's rules, on this machine.
+
+    \b
+    voiceconnector demo                      see a call go through, in seconds
+    voiceconnector serve --config lab.toml   run the trunk for your PBX
+    voiceconnector calls                     what has called
+    voiceconnector explain TRANSACTION_ID    why a call went as it did
+    """
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    click.echo(f"voiceconnector: {message}", err=True)
+    sys.exit(code)
+
+
+def _load(path: Path | None, settings: Sequence[str]) -> Config:
+    try:
+        return load(path, settings, os.environ)
+    except ConfigError as error:
+        _fail(str(error), 2)
+
+
+@main.command()
+@click.option("--seconds", default=2.0, show_default=True, type=click.FloatRange(0.5, 6.0), help="Length of the call.")
+def demo(seconds: float) -> None:
+    """Place a call from a built-in PBX through the trunk to the emulated PSTN, and show all of it.
+
+    \b
+    Example:
+      voiceconnector demo
+    Real sockets and real RTP on free loopback ports; exit 0 only if audio went both ways.
+    """
+    from .app import StartError
+    from .demo import run_demo
+
+    try:
+        carried = asyncio.run(run_demo(seconds))
+    except StartError as error:
+        _fail(str(error))
+    sys.exit(0 if carried else 1)
+
+
+@main.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), envvar="VOICECONNECTOR_CONFIG", help=CONFIG_HELP)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+@click.option("--verbose", is_flag=True, help="Log more.")
+def serve(path: Path | None, settings: tuple[str, ...], verbose: bool) -> None:
+    """Run the emulator until SIGTERM or SIGINT; then hang up, write the records and exit 0.
+
+    \b
+    Examples:
+      voiceconnector serve --config lab.toml
+      voiceconnector serve --set regions.us-east-1.udp=192.0.2.10:5060
+    """
+    config = _load(path, settings)
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    from .app import Emulator, StartError, new_event_loop, run
+
+    def ready(emulator: Emulator) -> None:
+        _print_banner(config, emulator.listeners(), emulator.http.url)
+        if sys.stdout.isatty():
+            emulator.watchers.add(_print_event)
+
+    async def serving() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        await run(config, ready, stopping)
+
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(serving())
+    except StartError as error:
+        _fail(str(error), 2)
+
+
+def _print_banner(config: Config, listeners: dict[str, str], url: str) -> None:
+    lines = [f"voiceconnector {__version__} is running, profile {config.profile.name}, records in {config.data_dir}"]
+    width = max(len(name) for name in listeners)
+    lines += [f"  {name:<{width}}  {address}" for name, address in listeners.items()]
+    lines.append(f"  {'HTTP':<{width}}  {url}/emulator/calls")
+    if not config.voice_connectors:
+        lines.append(
+            "No Voice Connector is configured: every call gets 404. Add [[voice_connectors]] to the configuration."
+        )
+    for connector in config.voice_connectors:
+        lines.append(_connector_line(connector))
+    click.echo("\n".join(lines))
+    sys.stdout.flush()
+
+
+def _connector_line(connector: VoiceConnector) -> str:
+    termination = connector.termination
+    if termination is None:
+        rules = "termination is not configured: no outbound calls"
+    else:
+        allowed = ", ".join(termination.cidr_allowed_list) or "nobody (CidrAllowedList is empty)"
+        plan = ", ".join(termination.calling_regions) or "nowhere (CallingRegions is empty)"
+        digest = f"digest user {', '.join(known.username for known in connector.credentials)}"
+        rules = f"from {allowed}; to {plan}; {digest if connector.credentials else 'no digest'}"
+    return f"Voice Connector {connector.outbound_host_name} ({connector.aws_region}): {rules}"
+
+
+def _print_event(name: str, fields: dict[str, Any]) -> None:
+    """A line a call on the terminal, so that whoever watches sees why a call failed without asking."""
+    now = datetime.now().strftime("%H:%M:%S")
+    started = fields.get("started", fields)
+    number = f"{started.get('source_phone_number', '')} -> {started.get('destination_phone_number', '')}"
+    if name == "CallStarted":
+        click.echo(f"{now} call      {number}  {fields['aws_transaction_id']}")
+    elif name == "CallAnswered":
+        click.echo(f"{now} answered  {number}")
+    elif name == "CallEnded":
+        click.echo(f"{now} ended     {number}  {fields['status_message']}")
+    elif name == "AttemptRefused":
+        decision = fields["decision"]
+        click.echo(
+            f"{now} refused   {fields['source_address']}  {decision['status_code']} {decision['reason_phrase']}: "
+            f"{decision['because']}\n         voiceconnector explain {fields['aws_transaction_id']}"
+        )
+    elif name == "MediaFinding":
+        click.echo(f"{now} media     {fields['text']}")
+
+
+def _get(url: str, path: str) -> bytes:
+    try:
+        with urllib.request.urlopen(f"{url}{path}", timeout=10) as response:
+            body: bytes = response.read()
+            return body
+    except urllib.error.HTTPError as error:
+        _fail(json.loads(error.read()).get("message", str(error)))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        _fail(f"no emulator answers at {url} ({reason}). Start one with: voiceconnector serve")
+
+
+@main.command()
+@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--limit", default=30, show_default=True, type=click.IntRange(1), help="The latest calls to show.")
+def calls(url: str, as_json: bool, limit: int) -> None:
+    """List the calls that the running emulator remembers, the latest first.
+
+    \b
+    Example:
+      voiceconnector calls --limit 5
+    """
+    found = json.loads(_get(url, "/emulator/calls"))[:limit]
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    if not found:
+        click.echo("No call has come in yet. Point a PBX at the addresses that `voiceconnector serve` printed.")
+        return
+    _print_table(found)
+
+
+def _print_table(found: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    colours = {"answered": "green", "completed": "green", "ringing": "yellow", "challenged": "yellow"}
+    table = Table(box=None, pad_edge=False)
+    for title in ("Time", "From", "To", "State", "Status", "TransactionId"):
+        table.add_column(title, no_wrap=title != "Status")
+    for call in found:
+        colour = colours.get(call["State"], "red")
+        table.add_row(
+            datetime.fromtimestamp(call["StartTime"]).strftime("%H:%M:%S"),
+            call["From"],
+            call["To"],
+            f"[{colour}]{call['State']}[/]",
+            call["StatusMessage"] or "",
+            call["TransactionId"],
+        )
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@main.command()
+@click.argument("transaction_id")
+@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+def explain(transaction_id: str, url: str) -> None:
+    """Say in plain words why a call went as it did, and what to change.
+
+    TRANSACTION_ID as `voiceconnector calls` lists it, or "last".
+
+    \b
+    Example:
+      voiceconnector explain last
+    """
+    click.echo(_get(url, f"/emulator/calls/{_identified(transaction_id, url)}/explain").decode(), nl=False)
+
+
+@main.command()
+@click.argument("transaction_id")
+@click.option("--messages", is_flag=True, help="The messages in full below the ladder.")
+@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+def ladder(transaction_id: str, messages: bool, url: str) -> None:
+    """Draw the SIP ladder of a call.
+
+    TRANSACTION_ID as `voiceconnector calls` lists it, or "last".
+
+    \b
+    Example:
+      voiceconnector ladder last --messages
+    """
+    query = "?messages" if messages else ""
+    click.echo(_get(url, f"/emulator/calls/{_identified(transaction_id, url)}/ladder.txt{query}").decode(), nl=False)
+
+
+def _identified(transaction_id: str, url: str) -> str:
+    if transaction_id != "last":
+        return transaction_id
+    found = json.loads(_get(url, "/emulator/calls"))
+    if not found:
+        _fail("no call has come in yet")
+    identity: str = found[0]["TransactionId"]
+    return identity
+
+
+@main.command("check-config")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+def check_config(file: Path, settings: tuple[str, ...]) -> None:
+    """Check a configuration file and say what it means; nothing is started.
+
+    \b
+    Example:
+      voiceconnector check-config lab.toml
+    """
+    click.echo(describe(_load(file, settings)))

@@ -1,0 +1,1 @@
+"""The plane that people and programs steer the emulator through: HTTP."""

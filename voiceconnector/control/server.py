@@ -1,0 +1,162 @@
+"""HTTP on one port: what the emulator knows of itself, under /emulator.
+
+Everything it shows comes from `View`, so that this file knows of no part of the emulator.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import Enum
+from typing import Any, Protocol
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+EVENTS_BEHIND = 1_000
+"""Events that wait for a slow reader of the event stream; it is disconnected when there are more."""
+
+Watcher = Callable[[str, dict[str, object]], None]
+
+
+class View(Protocol):
+    """What can be shown."""
+
+    watchers: set[Watcher]
+
+    def listeners(self) -> dict[str, str]: ...
+    def state(self) -> dict[str, object]: ...
+    def calls(self) -> list[dict[str, object]]: ...
+    def call(self, aws_transaction_id: str) -> dict[str, object] | None: ...
+    def explain(self, aws_transaction_id: str) -> str | None: ...
+    def ladder(self, aws_transaction_id: str, *, messages: bool = False) -> str | None: ...
+
+
+class HttpServer:
+    """uvicorn on a socket of ours, without signal handlers of its own."""
+
+    def __init__(self, application: Starlette) -> None:
+        config = uvicorn.Config(
+            application, log_config=None, log_level=logging.WARNING, access_log=False, lifespan="off", ws="none"
+        )
+        self._server = _QuietServer(config)
+        self._task: asyncio.Task[None] | None = None
+        self.url = ""
+        """Where it serves, once it is open."""
+
+    async def open(self, host: str, port: int) -> None:
+        """Raises OSError where the address cannot be had."""
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+        except OSError:
+            sock.close()
+            raise
+        address = f"[{host}]" if ":" in host else host
+        self.url = f"http://{address}:{sock.getsockname()[1]}"
+        self._task = asyncio.create_task(self._server.serve([sock]))
+        while not self._server.started and not self._task.done():
+            await asyncio.sleep(0.005)
+        if self._task.done():
+            await self._task
+
+    async def close(self) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        if self._task:
+            await self._task
+
+
+class _QuietServer(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def application(view: View) -> Starlette:
+    """The routes of contract and help texts, over a view."""
+
+    async def health(_request: Request) -> Response:
+        return JSONResponse({"status": "ok", "listeners": view.listeners()})
+
+    async def state(_request: Request) -> Response:
+        return JSONResponse(view.state())
+
+    async def calls(_request: Request) -> Response:
+        return JSONResponse(view.calls())
+
+    async def call(request: Request) -> Response:
+        found = view.call(request.path_params["id"])
+        return JSONResponse(found) if found else _unknown(request)
+
+    async def explain(request: Request) -> Response:
+        return _text(request, view.explain(request.path_params["id"]))
+
+    async def ladder(request: Request) -> Response:
+        messages = "messages" in request.query_params
+        return _text(request, view.ladder(request.path_params["id"], messages=messages))
+
+    async def events(_request: Request) -> Response:
+        return StreamingResponse(_stream(view), media_type="text/event-stream")
+
+    return Starlette(
+        routes=[
+            Route("/emulator/health", health),
+            Route("/emulator/state", state),
+            Route("/emulator/calls", calls),
+            Route("/emulator/calls/{id}", call),
+            Route("/emulator/calls/{id}/explain", explain),
+            Route("/emulator/calls/{id}/ladder.txt", ladder),
+            Route("/emulator/events", events),
+        ]
+    )
+
+
+def _text(request: Request, text: str | None) -> Response:
+    return _unknown(request) if text is None else PlainTextResponse(text)
+
+
+def _unknown(request: Request) -> Response:
+    message = f"no call {request.path_params['id']} is remembered; GET /emulator/calls lists those that are"
+    return JSONResponse({"message": message}, status_code=404)
+
+
+async def _stream(view: View) -> AsyncIterator[str]:
+    """Server-Sent Events: each event of the emulator as it happens."""
+    waiting: asyncio.Queue[str] = asyncio.Queue(EVENTS_BEHIND)
+    overrun = False
+
+    def watch(name: str, fields: dict[str, object]) -> None:
+        nonlocal overrun
+        if waiting.full():
+            overrun = True
+        else:
+            waiting.put_nowait(f"event: {name}\ndata: {json.dumps(fields)}\n\n")
+
+    view.watchers.add(watch)
+    try:
+        yield ": connected\n\n"
+        while not overrun:
+            yield await waiting.get()
+    finally:
+        view.watchers.discard(watch)
+
+
+def event_fields(event: Any) -> dict[str, object]:
+    """An event as a JSON object."""
+    fields: dict[str, object] = _plain(asdict(event))
+    return fields
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value.value if isinstance(value, Enum) else value
