@@ -1,0 +1,43 @@
+"""Emulators and peers for the interop tests, and the order in which the tests run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.emulator import SBC_CONFIGS, Emulator, new_place, running_emulator
+from tests.interop.peers import Sipp, program
+from tests.interop.stage import Stage
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make the call that takes 32 s before every other interop test, and look at it after them."""
+    interop = [item for item in items if item.get_closest_marker("interop")]
+    slow = [item for item in interop if "unacknowledged_call" in getattr(item, "fixturenames", ())]
+    others = [item for item in items if item not in interop]
+    rest = [item for item in interop if item not in slow]
+    items[:] = [*others, *slow[:1], *rest, *slow[1:]]
+
+
+@pytest.fixture(scope="session")
+def sipp_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The emulator with the configuration of sbc_configs/sipp."""
+    program("sipp")
+    yield from running_emulator(SBC_CONFIGS / "sipp" / "emulator.toml", new_place(), tmp_path_factory.mktemp("sipp"))
+
+
+@pytest.fixture
+def stage(sipp_emulator: Emulator, tmp_path: Path) -> Iterator[Stage]:
+    """A stage of its own for each test, around the one emulator."""
+    stage = Stage(sipp_emulator, tmp_path)
+    yield stage
+    stage.close()
+    print(f"The emulator's log:\n{sipp_emulator.log()}")
+
+
+@pytest.fixture(scope="session")
+def unacknowledged_call(sipp_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sipp]:
+    """A PBX that never acknowledges the answer: it takes the 32 s that RFC 3261 gives it."""
+    stage = Stage(sipp_emulator, tmp_path_factory.mktemp("unacknowledged"))
+    yield stage.pbx("lost_ack")
+    stage.close()

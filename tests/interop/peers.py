@@ -1,0 +1,232 @@
+"""The real peers as processes: sipp, baresip and tshark, playing the very files of sbc_configs."""
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import wave
+from array import array
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from tests.interop.emulator import SBC_CONFIGS, Place, Transport, wait_for
+
+PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "tshark": "tshark"}
+
+
+def program(name: str) -> str:
+    """Path of a peer program; skips the test, naming the Debian package, where it is missing."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed (Debian: apt-get install {PACKAGES[name]})")
+    return path
+
+
+def is_bound(host: str, port: int, transport: Transport) -> bool:
+    """Whether a socket has this IPv4 address, as the kernel lists them: asking does not get in its owner's way."""
+    bound = f"{int.from_bytes(ip_address(host).packed, sys.byteorder):08X}:{port:04X}"
+    lines = Path("/proc/net", transport).read_text().splitlines()[1:]
+    return any(line.split()[1] == bound for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A SIP message that sipp sent or received."""
+
+    received: bool
+    text: str
+
+    @property
+    def start_line(self) -> str:
+        """Request-Line or Status-Line."""
+        return self.text.split("\n", 1)[0].strip()
+
+    @property
+    def method(self) -> str:
+        """Method of a request; empty for a response."""
+        return "" if self.status else self.start_line.split(" ", 1)[0]
+
+    @property
+    def status(self) -> str:
+        """Code and reason of a response, "486 Busy Here"; empty for a request."""
+        version, _, rest = self.start_line.partition(" ")
+        return rest if version == "SIP/2.0" else ""
+
+    @property
+    def body(self) -> str:
+        """What follows the header."""
+        return self.text.replace("\r", "").partition("\n\n")[2]
+
+    def header(self, name: str) -> str:
+        """Value of the first header field of this name; empty where there is none."""
+        found = re.search(rf"^{name}:[ \t]*(.*?)[ \t\r]*$", self.text, re.MULTILINE | re.IGNORECASE)
+        return found[1] if found else ""
+
+
+class Sipp:
+    """A sipp process that plays one scenario of sbc_configs/sipp once."""
+
+    MESSAGE = re.compile(
+        r"^-{20,} [^\n]*\n(?:UDP|TCP) message (sent|received) [^\n]*\n\n(.*?)(?=^-{20,} |\Z)",
+        re.MULTILINE | re.DOTALL,
+    )
+
+    def __init__(self, scenario: str, arguments: list[str], folder: Path, call_id: str = "") -> None:
+        self.scenario = scenario
+        self.call_id = call_id
+        self._errors = folder / "errors.log"
+        self._messages = folder / "messages.log"
+        command = [
+            program("sipp"), "-sf", f"{scenario}.xml", "-m", "1", "-nostdin", "-skip_rlimit",
+            "-trace_msg", "-message_file", str(self._messages),
+            "-trace_err", "-error_file", str(self._errors), *arguments,
+        ]  # fmt: skip
+        self._process = subprocess.Popen(
+            command, cwd=SBC_CONFIGS / "sipp", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
+    def finish(self, seconds: float = 20.0) -> "Sipp":
+        """Wait for the end of the scenario; fails unless it went as the scenario says (exit code 0)."""
+        try:
+            code = self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"{self.scenario} did not end within {seconds:g} s\n{self.transcript()}")
+        if code:
+            errors = self._errors.read_text(errors="replace") if self._errors.exists() else ""
+            pytest.fail(f"{self.scenario} ended with {code}\n{errors}\n\n{self.transcript()}")
+        return self
+
+    def transcript(self) -> str:
+        """Every message so far, as one text."""
+        return self._messages.read_text(errors="replace") if self._messages.exists() else "(no message)"
+
+    def messages(self) -> list[Message]:
+        """Every message so far, in order."""
+        return [Message(m[1] == "received", m[2]) for m in self.MESSAGE.finditer(self.transcript())]
+
+    def received(self) -> list[Message]:
+        """Every message received so far, in order."""
+        return [message for message in self.messages() if message.received]
+
+    def statuses(self) -> list[str]:
+        """Code and reason of every response received so far, in order."""
+        return [message.status for message in self.received() if message.status]
+
+    def requests(self) -> list[str]:
+        """Method of every request received so far, in order; one that came again counts once."""
+        return [message.method for message in dict.fromkeys(self.received()) if message.method]
+
+    def wait_for_status(self, code: str) -> None:
+        """Wait until a response with this code has come."""
+        wait_for(f"a {code}", lambda: any(status.startswith(code) for status in self.statuses()))
+
+
+class Baresip:
+    """A baresip that calls from one of the accounts of sbc_configs/baresip, and speaks and hears files."""
+
+    def __init__(self, account: str, called: str, place: Place, folder: Path) -> None:
+        self.folder = folder / "baresip"
+        shutil.copytree(SBC_CONFIGS / "baresip", self.folder)
+        for name in ("config", "accounts"):
+            file = self.folder / name
+            file.write_text(place.move(file.read_text()))
+        self._output = folder / "baresip.log"
+        with self._output.open("w") as output:
+            command = [program("baresip"), "-f", ".", "-e", f"/uafind {account}", "-e", f"/dial {called}"]
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def output(self) -> str:
+        """What it printed so far."""
+        return self._output.read_text(errors="replace").replace("\r", "\n")
+
+    def finish(self) -> None:
+        """Wait until its call is over, and end it."""
+        wait_for(
+            "baresip's call to end",
+            lambda: re.search(r"terminated \(duration|session closed", self.output()),
+            20,
+        )
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(timeout=10)
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
+    def said(self) -> list[int]:
+        """Samples of the file that it speaks."""
+        return samples(self.folder / "said.wav")
+
+    def heard(self) -> list[int]:
+        """Samples that came back, as it decoded them."""
+        (recording,) = self.folder.glob("dump-*-dec.wav")
+        return samples(recording)
+
+
+def samples(path: Path) -> list[int]:
+    """The samples of a WAV file: 16 bit, one channel, 8000 a second."""
+    with wave.open(str(path)) as file:
+        assert (file.getsampwidth(), file.getnchannels(), file.getframerate()) == (2, 1, 8000)
+        return array("h", file.readframes(file.getnframes())).tolist()
+
+
+class Capture:
+    """Packets on the loopback interface, taken by tshark while a test runs and dissected by it afterwards."""
+
+    END = b"the capture ends here"
+
+    def __init__(self, place: Place, folder: Path) -> None:
+        self._place = place
+        self._file = folder / "capture.pcapng"
+        self._log = folder / "tshark.log"
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [program("tshark"), "-i", "lo", "-f", f"host {place.host}", "-w", str(self._file)],
+                stdout=subprocess.DEVNULL, stderr=log,
+            )  # fmt: skip
+        wait_for("tshark to start", lambda: self._process.poll() is not None or self._started())
+        if self._process.poll() is not None:
+            pytest.skip(f"tshark may not capture here, which needs root: {self._log.read_text().strip()}")
+
+    def _started(self) -> bool:
+        return "Capture started" in self._log.read_text()
+
+    def stop(self) -> None:
+        """Stop, when every packet sent so far has been written: a packet of our own is the last."""
+
+        def is_written() -> bool:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(self.END, (self._place.host, self._place.peer_port()))
+            return self.END in self._file.read_bytes()
+
+        wait_for("tshark to have written all", is_written)
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(timeout=10)
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
+    def dissect(self, display_filter: str, *fields: str, sip_ports: list[int]) -> list[list[str]]:
+        """These fields of every packet that passes the filter; SIP is looked for on the given ports."""
+        command = [program("tshark"), "-n", "-r", str(self._file), "-Y", display_filter, "-T", "fields"]
+        for port in sip_ports:
+            command += ["-d", f"udp.port=={port},sip", "-d", f"tcp.port=={port},sip"]
+        for field in fields:
+            command += ["-e", field]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return [line.split("\t") for line in result.stdout.splitlines()]
