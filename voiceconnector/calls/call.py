@@ -12,7 +12,7 @@ from voiceconnector.media.multipart import with_sdp
 from voiceconnector.media.negotiation import Leg
 from voiceconnector.media.offer_answer import NegotiationError
 from voiceconnector.sip.grammar import without_controls
-from voiceconnector.sip.hop import Hop
+from voiceconnector.sip.hop import Hop, bracketed
 from voiceconnector.sip.message import Request, Response
 from voiceconnector.sip.session import CONFIRMED, EARLY, Session
 from voiceconnector.sip.timers import Timer
@@ -101,12 +101,13 @@ class Call:
             return
         transaction.respond(100, "Trying", now)
         lines = f"Max-Forwards: {request.max_forwards - 1}\r\n{switch.capabilities}{header_lines(request)}{typed}"
+        # From and To have no port (RFC 3261 19.1.1 table 1).
         self._leg_b = Session.outgoing(
             switch.stack,
             hop,
             f"sip:{called}@{host}",
-            f"{display_name(request)}<sip:{caller}@{_host(hop.local.host)}>",
-            f"<sip:{called}@{_host(hop.address[0])}>",
+            f"{display_name(request)}<sip:{caller}@{bracketed(hop.local.host)}>",
+            f"<sip:{called}@{bracketed(hop.address[0])}>",
             _contact(caller, hop.local.uri),
             lines,
             body,
@@ -459,11 +460,6 @@ def _expiry(request: Request) -> float:
 
 def _contact(user: str, uri: str) -> str:
     return f"sip:{user}@{uri.removeprefix('sip:')}"
-
-
-def _host(address: str) -> str:
-    """An address as From and To have it: without port (RFC 3261 19.1.1 Table 1), IPv6 in brackets."""
-    return f"[{address}]" if ":" in address else address
 
 
 def _reason_of(request: Request) -> str:

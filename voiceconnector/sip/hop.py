@@ -1,6 +1,6 @@
 """Where a message goes or comes from: a local listener and a remote address."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -17,21 +17,20 @@ class Local:
     host: str
     """IPv6 without brackets."""
     port: int
+    reliable: bool = field(init=False, repr=False, compare=False)
+    """Whether the transport repeats what is lost, so that SIP need not."""
+    sent_by: str = field(init=False, repr=False, compare=False)
+    """Host and port as Via, Contact and URIs spell them."""
+    uri: str = field(init=False, repr=False, compare=False)
+    """A SIP URI that reaches this listener."""
 
-    @property
-    def reliable(self) -> bool:
-        return self.transport != "UDP"
-
-    @property
-    def sent_by(self) -> str:
-        """Host and port as Via, Contact and URIs spell them."""
-        return host_port(self.host, self.port)
-
-    @property
-    def uri(self) -> str:
-        """A SIP URI that reaches this listener."""
+    def __post_init__(self) -> None:
+        """What each message asks for is worked out once."""
+        sent_by = host_port(self.host, self.port)
         parameter = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
-        return f"sip:{self.sent_by}{parameter}"
+        object.__setattr__(self, "reliable", self.transport != "UDP")
+        object.__setattr__(self, "sent_by", sent_by)
+        object.__setattr__(self, "uri", f"sip:{sent_by}{parameter}")
 
 
 class Hop(NamedTuple):
@@ -47,9 +46,14 @@ class Hop(NamedTuple):
         return f"{self.local.transport} {host_port(*self.address[:2])}"
 
 
+def bracketed(host: str) -> str:
+    """A host as URIs and Via have it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def host_port(host: str, port: int) -> str:
     """`host:port`, an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{bracketed(host)}:{port}"
 
 
 @lru_cache(maxsize=4096)

@@ -102,12 +102,6 @@ class Profile:
 
     codecs: tuple[str, ...] = ("PCMU",)
     """Audio encodings accepted, the preferred one first."""
-    # Unverified: RFC 3261 21.4.26 gives 488.
-    no_codec_status: int = 488
-    """Status code for an offer without any of these codecs."""
-    # Unverified: SRTP is required; the code is not published.
-    unencrypted_media_status: int = 488
-    """Status code for an offer of RTP/AVP to a connector that requires encryption."""
     # Unverified: a diagnosis of the emulator; the service only shows it in its media metrics.
     no_media_seconds: float = 5.0
     """Seconds after the answer without a first RTP packet until the user is told."""
