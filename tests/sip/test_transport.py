@@ -16,7 +16,7 @@ from voiceconnector.sip.message import Request, Response
 from voiceconnector.sip.stack import SipStack
 from voiceconnector.sip.stream import StreamParser
 from voiceconnector.sip.transaction import ClientTransaction, ServerTransaction
-from voiceconnector.sip.transport import BATCH, Queue, Transport
+from voiceconnector.sip.transport import BATCH, Listener, Transport
 
 PATIENCE = 5.0
 """Seconds after which something that should have happened has not."""
@@ -617,12 +617,12 @@ def test_messages_that_wait_too_long_mean_overload_until_they_wait_no_more() -> 
     ):
         receiver.setblocking(False)
         receiver.bind(("127.0.0.1", 0))
-        queue = Queue(receiver)
+        listener = Listener(receiver, Local("test", "UDP", *receiver.getsockname()))
 
         def turn(taken: int, cost: float) -> bool:
             """Whether a turn of so many messages, of so many seconds each, refuses new calls."""
-            refused = queue.overloaded(0.0)
-            queue.turned(taken, taken * cost)
+            refused = listener.behind
+            listener.turned(taken, 0.0, taken * cost)
             return refused
 
         assert not any(turn(BATCH, 0.005) for _ in range(50)), "slow, but nothing waits"
@@ -638,3 +638,4 @@ def test_messages_that_wait_too_long_mean_overload_until_they_wait_no_more() -> 
             turn(BATCH, 0.005)
         assert turn(3, 0.005)
         assert not turn(3, 0.005), "a turn that left nothing behind"
+        listener.close()

@@ -1,7 +1,9 @@
 """The edge of SIP: sockets, connections, the turn. The only file of this package that does I/O.
 
 UDP sockets are read in a loop from `add_reader` until they are empty, which costs a quarter of a
-`DatagramProtocol`. TCP keeps one connection to a peer and uses it both ways (RFC 3261 18, RFC 5626 keep-alive).
+`DatagramProtocol`. While messages come closer than `PAUSE`, what has come is taken once a pause instead: waking
+up for each costs more than many a message. TCP keeps one connection to a peer and uses it both ways (RFC 3261
+18, RFC 5626 keep-alive).
 
 A turn is: let the core take what has come, `settle` (hand on events, flush what must be written before an
 answer leaves), send the whole outbox, set the one timer. An exception of ours ends in the turn: `on_fault`
@@ -27,6 +29,10 @@ log = logging.getLogger(__name__)
 
 BATCH = 64
 """Datagrams taken in one turn, so that timers and answers are never far behind."""
+PAUSE = 0.001
+"""Seconds between turns under load. A call passes here some ten times, so that it may become 0.01 s slower."""
+TIMER_PAUSE = 0.01
+"""Seconds between wakings for timers, the shortest of which is 0.5 s."""
 BUFFER = 4 * 1024 * 1024
 """Bytes of socket buffer asked for (the kernel may grant less), and of what may wait for a slow connection."""
 OVERLOAD_BEGINS, OVERLOAD_ENDS = 0.15, 0.03
@@ -48,34 +54,42 @@ _IP_RECVERR, _IPV6_RECVERR = 11, 25
 Clock = Callable[[], float]
 
 
-class Queue:
-    """How far behind a UDP socket is: what waits in it, at the time each message has taken lately. Linux can tell."""
+class Listener:
+    """A UDP socket, and how far behind it is: what waits in it, at the time each message has taken lately."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    def __init__(self, sock: socket.socket, local: Local) -> None:
+        self.socket = sock
+        self.local = local
+        # Watched through an epoll of its own: uvloop gives up a descriptor for good at an error event, which is
+        # how ICMP messages announce themselves.
+        self.readiness = select.epoll()
+        self.readiness.register(sock, select.EPOLLIN)
+        self.behind = False
+        """Whether new calls are to be refused."""
+        self.drained = 0.0
+        """When the last turn for it ended."""
+        self.polled = False
+        """Whether it is looked at once a pause, and not watched."""
         self._cost = 0.0
         """Seconds a datagram has taken, averaged over turns."""
-        self._started = 0.0
-        self._behind = False
 
-    def overloaded(self, now: float) -> bool:
-        """Whether new calls are to be refused in the turn that begins at `now`."""
-        self._started = now
-        return self._behind
-
-    def turned(self, taken: int, now: float) -> None:
+    def turned(self, taken: int, began: float, now: float) -> None:
         """A turn has taken so many datagrams. One that left some behind says by how long they will be late."""
         if taken < BATCH or sys.platform != "linux":
-            self._behind = False
+            self.behind = False
             return
-        self._cost += ((now - self._started) / taken - self._cost) * 0.1
+        self._cost += ((now - began) / taken - self._cost) * 0.1
         late = self._waiting() * self._cost
-        self._behind = late > (OVERLOAD_ENDS if self._behind else OVERLOAD_BEGINS)
+        self.behind = late > (OVERLOAD_ENDS if self.behind else OVERLOAD_BEGINS)
 
     def _waiting(self) -> float:
-        """Datagrams in the queue, from the memory they take."""
-        queued = _MEMINFO.unpack(self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[0]
+        """Datagrams in the queue, from the memory they take; Linux can tell."""
+        queued = _MEMINFO.unpack(self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[0]
         return float(queued) / DATAGRAM_MEMORY
+
+    def close(self) -> None:
+        self.readiness.close()
+        self.socket.close()
 
 
 class Transport:
@@ -93,8 +107,7 @@ class Transport:
         self._settle = settle
         self._on_fault = on_fault
         self._loop = asyncio.get_running_loop()
-        self._udp: dict[Local, socket.socket] = {}
-        self._readiness: list[select.epoll] = []
+        self._udp: dict[Local, Listener] = {}
         self._scanned: dict[tuple[str, int], float] = {}
         self._servers: list[asyncio.Server] = []
         self._connections: dict[tuple[Local, str, int], Connection] = {}
@@ -118,14 +131,9 @@ class Transport:
             sock.close()
             raise
         local = Local(name, "UDP", host, sock.getsockname()[1])
-        self._udp[local] = sock
+        self._udp[local] = listener = Listener(sock, local)
         self.stack.add_local(local)
-        # Watched through an epoll of its own: uvloop gives up a descriptor for good at an error event, which is
-        # how ICMP messages announce themselves.
-        readiness = select.epoll()
-        readiness.register(sock, select.EPOLLIN)
-        self._readiness.append(readiness)
-        self._loop.add_reader(readiness.fileno(), self._drain, sock, local, Queue(sock))
+        self._watch(listener)
         return local
 
     async def open_tcp(self, name: str, host: str, port: int) -> Local:
@@ -148,11 +156,10 @@ class Transport:
         self.turn_done(self._clock())
         if self._timer:
             self._timer.cancel()
-        for readiness in self._readiness:
-            self._loop.remove_reader(readiness.fileno())
-            readiness.close()
-        for sock in self._udp.values():
-            sock.close()
+        for listener in self._udp.values():
+            self._loop.remove_reader(listener.readiness.fileno())
+            listener.close()
+        self._udp.clear()
         for server in self._servers:
             server.close()
         for task in list(self._tasks):
@@ -185,7 +192,7 @@ class Transport:
         if self._timer:
             self._timer.cancel()
         self._armed_for = due
-        self._timer = self._loop.call_later(max(0.0, due - self._clock()), self._wake)
+        self._timer = self._loop.call_later(max(TIMER_PAUSE, due - self._clock()), self._wake)
 
     def _wake(self) -> None:
         self._timer = None
@@ -205,10 +212,38 @@ class Transport:
 
     # -- UDP
 
-    def _drain(self, sock: socket.socket, local: Local, queue: Queue) -> None:
-        stack = self.stack
+    def _watch(self, listener: Listener) -> None:
+        """Drain it when something has come."""
+        listener.polled = False
+        self._loop.add_reader(listener.readiness.fileno(), self._drain, listener)
+
+    def _poll(self, listener: Listener) -> None:
+        """Drain it a pause from now, whatever comes."""
+        if not listener.polled:
+            listener.polled = True
+            self._loop.remove_reader(listener.readiness.fileno())
+        self._loop.call_later(PAUSE, self._drain, listener)
+
+    def _drain(self, listener: Listener) -> None:
+        sock = listener.socket
+        if sock.fileno() < 0:
+            return  # Closed since this was planned.
         now = self._clock()
-        stack.overloaded = queue.overloaded(now)
+        taken = self._take(listener, now)
+        if taken:
+            self.turn_done(now)
+            done = self._clock()
+            listener.turned(taken, now, done)
+            if listener.polled or now - listener.drained < PAUSE:
+                self._poll(listener)
+            listener.drained = done
+        elif listener.polled:
+            self._watch(listener)
+
+    def _take(self, listener: Listener, now: float) -> int:
+        """Let the stack have a batch of what has come; how many messages there were."""
+        stack, sock, local = self.stack, listener.socket, listener.local
+        stack.overloaded = listener.behind
         taken = 0
         for _ in range(BATCH):
             try:
@@ -216,7 +251,8 @@ class Transport:
             except BlockingIOError:
                 if taken or not self._read_icmp(sock, local, now):
                     break
-                continue  # Woken not by a datagram but by an ICMP error.
+                taken = 1  # Woken not by a datagram but by an ICMP error.
+                continue
             except OSError:
                 self._read_icmp(sock, local, now)
                 continue
@@ -225,8 +261,7 @@ class Transport:
                 stack.receive(data, Hop(local, address), now)
             except Exception as fault:
                 self._fault(fault, now)
-        self.turn_done(now)
-        queue.turned(taken, self._clock())
+        return taken
 
     def _read_icmp(self, sock: socket.socket, local: Local, now: float) -> bool:
         """Learn from the socket's error queue which destinations are unreachable; whether there was one."""
@@ -252,10 +287,11 @@ class Transport:
     # -- sending
 
     def _send(self, hop: Hop, data: bytes, now: float) -> None:
-        sock = self._udp.get(hop.local)
-        if sock is None:
+        listener = self._udp.get(hop.local)
+        if listener is None:
             self._send_on_connection(hop, data)
             return
+        sock = listener.socket
         try:
             sock.sendto(data, hop.address)
         except BlockingIOError:
