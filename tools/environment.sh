@@ -50,4 +50,16 @@ ensure_environment() {
     printf '%s' "$wanted" >"$stamp"
 }
 
+# Of the sources and of the Python that a compiled core is good for.
+fingerprint() {
+    (cd "$root" && readlink -f .venv/bin/python && find voiceconnector -name '*.py' | LC_ALL=C sort | xargs sha256sum) | sha256sum
+}
+
+# Prefer what tools/compile made, unless the sources have changed since.
+use_compiled() {
+    if [ -e "$root/build/.compiled" ] && [ "$(cat "$root/build/.compiled")" = "$(fingerprint)" ]; then
+        export PYTHONPATH="$root/build:$PYTHONPATH"
+    fi
+}
+
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"

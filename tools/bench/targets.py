@@ -40,6 +40,21 @@ class Setup:
         own = self.root / ".venv/bin/python"
         return self.python or (str(own) if own.exists() else sys.executable)
 
+    @property
+    def path(self) -> str:
+        """PYTHONPATH of the emulator: first what tools/compile made, where that is up to date, then the checkout."""
+        command = 'source tools/environment.sh; use_compiled; printf %s "$PYTHONPATH"'
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        found = subprocess.run(["bash", "-c", command], cwd=self.root, env=environment, capture_output=True, text=True)
+        if found.returncode:
+            raise BenchError(f"{self.root} has no tools/environment.sh that works: {found.stderr.strip()}")
+        return found.stdout
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the emulator's core is compiled."""
+        return ":" in self.path
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -171,9 +186,9 @@ Disabled = false
 Username = "{USERNAME}"
 Password = "{PASSWORD}"
 """)
-    command = [setup.interpreter, "-m", "voiceconnector", "serve", "--config", str(config)]
+    command = [setup.interpreter, "-P", "-m", "voiceconnector", "serve", "--config", str(config)]
     log = work / "emulator.log"
-    environment = os.environ | {"PYTHONPATH": str(root)}
+    environment = os.environ | {"PYTHONPATH": setup.path}
     with running(command, TARGET_CORE, log, setup.nice, environment) as process:
         target = Target("ours", port, process, log, http)
         await_sip(target)

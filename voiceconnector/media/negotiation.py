@@ -11,6 +11,7 @@ Left out: secure RTP, ICE, RTCP multiplexing, T.38 and video, which are declined
 """
 
 import re
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from voiceconnector.media import sdp
@@ -296,19 +297,26 @@ class MediaSession:
 
 def _section(audio: AudioLine, ours: LegAddress) -> str:
     """The audio section as we write it: theirs, less what is not passed on, at our port."""
-    media = audio.description
-    numbers = [str(one.payload_type) for one in audio.formats]
-    lines = [f"m=audio {ours.port} RTP/AVP {' '.join(numbers)}"]
-    if "\nb=" in media.text or "\ni=" in media.text:
-        lines += _TITLE.findall(media.text)
-        lines += _BANDWIDTH.findall(media.text)
-    numbers.append("*")
-    for name, colon, value in media.attributes:
+    numbers = " ".join([str(one.payload_type) for one in audio.formats])
+    below = audio.description.below.text
+    passed_on = (_kept_passed_on if len(below) <= sdp.LONGEST_KEPT else _passed_on)(below, numbers)
+    return f"m=audio {ours.port} RTP/AVP {numbers}\r\n{passed_on}a={audio.direction.name}\r\na=rtcp:{ours.port + 1}"
+
+
+def _passed_on(below: str, numbers: str) -> str:
+    """The lines below the other side's m= that go below ours, where ours has those payload types."""
+    lines: list[str] = []
+    if "\nb=" in below or "\ni=" in below:
+        lines += _TITLE.findall(below)
+        lines += _BANDWIDTH.findall(below)
+    formats = (*numbers.split(" "), "*")
+    for name, colon, value in sdp.attributes_of(below):
         if name in _NOT_PASSED_ON:
             continue
-        if name in _PER_FORMAT and value.strip().partition(" ")[0] not in numbers:
+        if name in _PER_FORMAT and value.strip().partition(" ")[0] not in formats:
             continue
         lines.append(f"a={name}{colon}{value}")
-    lines.append(f"a={audio.direction.name}")
-    lines.append(f"a=rtcp:{ours.port + 1}")
-    return "\r\n".join(lines)
+    return "".join([f"{line}\r\n" for line in lines])
+
+
+_kept_passed_on = lru_cache(sdp.KEPT)(_passed_on)

@@ -6,14 +6,20 @@ port. What is odd but usable is told by `SessionDescription.anomalies`. Text is 
 of any character set pass unchanged.
 
 Values are named tuples, which are made three times faster than frozen dataclasses: four descriptions are
-read or written for every call.
+read or written for every call. A PBX writes the same lines below m= on each call, so what they say is kept.
 
 Left out: times, repeats, time zones, keys, e-mail and telephone lines are kept but not understood.
 """
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import NamedTuple
+
+KEPT = 512
+"""Different sections whose meaning is kept."""
+LONGEST_KEPT = 2_000
+"""Characters of a section beyond which it is read anew each time."""
 
 Attribute = tuple[str, str, str]
 """An a= line in three pieces that make it up again: name, ":" or "", value."""
@@ -90,11 +96,30 @@ _RTPMAP = re.compile(r"\s*(\d{1,3})\s+([^\s/]+)/(\d{1,9})(?:/(\d{1,3}))?\s*", re
 _UNKNOWN_LINE = re.compile(r"\n([^vosiuepcbtrzkam\r\n][^\r\n]*)")
 
 
+class Below(NamedTuple):
+    """What the lines below an m= line say. Shared between descriptions, so not to be changed."""
+
+    text: str
+    """The lines as they came, from the line end of m= on."""
+    address: str
+    """By the first c= line; "" without one."""
+    attributes: tuple[Attribute, ...]
+    """The a= lines in order."""
+    values: dict[str, str]
+    """The first value under each attribute name, "" for one without value."""
+    mapped: dict[str, Format]
+    """Formats by the word of the m= line, as rtpmap lines have them."""
+    direction: Direction | None
+    """The last that is named; None where none is."""
+    unknown: str
+    """The first line of no known type; "" where there is none."""
+
+
 class MediaDescription(NamedTuple):
     """One m= line and the lines below it (RFC 8866 5.14)."""
 
-    text: str
-    """The section as it came, line ends and all."""
+    first: str
+    """The m= line as it came."""
     media: str
     """ "audio", "video", "image" …"""
     port: int
@@ -108,20 +133,29 @@ class MediaDescription(NamedTuple):
 
     Empty only where the port is 0.
     """
-    attributes: list[Attribute]
-    """The section's a= lines in order; not to be changed."""
-    values: dict[str, str]
-    """The first value under each attribute name, "" for one without value; not to be changed."""
+    below: Below
     session_direction: Direction
     """The direction set for all media above the first m= line."""
 
     @property
+    def text(self) -> str:
+        """The section as it came, line ends and all."""
+        return self.first + self.below.text
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """The section's a= lines in order."""
+        return self.below.attributes
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The first value under each attribute name, "" for one without value; not to be changed."""
+        return self.below.values
+
+    @property
     def direction(self) -> Direction:
         """What the writer sends and receives; the address 0.0.0.0 takes the receiving away (RFC 3264 8.4)."""
-        written = self.session_direction
-        for name, direction in DIRECTIONS.items():
-            if name in self.values:
-                written = direction
+        written = self.below.direction or self.session_direction
         if is_unspecified(self.address):
             return direction_of(written.sends, False)
         return written
@@ -150,12 +184,7 @@ class MediaDescription(NamedTuple):
 
         A number that nothing explains comes with an empty name; words that are no payload type are left out.
         """
-        mapped = {}
-        for name, _, value in self.attributes:
-            if name == "rtpmap":
-                found = _USUAL_RTPMAPS.get(value) or _rtpmap(value)
-                if found:
-                    mapped[str(found.payload_type)] = found
+        mapped = self.below.mapped
         formats = []
         for word in self.formats:
             known = mapped.get(word) or STATIC_FORMATS.get(word)
@@ -190,9 +219,9 @@ class SessionDescription(NamedTuple):
             found.append(f"lacks the {missing} line, which is required (RFC 8866 5)")
         if self.body.count("\n") != self.body.count("\r"):
             found.append("ends lines with something else than CRLF (RFC 8866 5)")
-        unknown = _UNKNOWN_LINE.search(self.body)
+        unknown = _unknown_line(session) or next((one.below.unknown for one in self.media if one.below.unknown), "")
         if unknown:
-            found.append(f"has a line of no known type, {_shown(unknown[1])} (RFC 8866 5)")
+            found.append(f"has a line of no known type, {_shown(unknown)} (RFC 8866 5)")
         return found
 
 
@@ -211,8 +240,10 @@ def parse(body: bytes) -> SessionDescription:
     if not last:
         raise SdpError("it has no m= line, so it describes no media (RFC 8866 5.14)")
     session = pieces[0] + "\n"
-    address = _section_address(session, 1)
-    attributes = _ATTRIBUTE.findall(session) if "\na=" in session else []
+    address = _section_address(session)
+    if address is None:
+        raise _bad_connection(session, 1)
+    attributes = attributes_of(session) if "\na=" in session else []
     direction = SENDRECV
     for name, _, _ in attributes:
         direction = DIRECTIONS.get(name, direction)
@@ -227,7 +258,8 @@ def parse(body: bytes) -> SessionDescription:
 
 def _media(text: str, line: int, session_address: str, session_direction: Direction) -> MediaDescription:
     """Reads one section; `line` is the number of its m= line in the body."""
-    first = text.partition("\n")[0]
+    end = text.find("\n")
+    first = text[:end] if end >= 0 else text
     fields = first[2:].split()
     port = _number(fields[1].partition("/")[0], 0, 65535) if len(fields) > 1 else None
     if port is None or len(fields) < (4 if port else 3):
@@ -235,43 +267,69 @@ def _media(text: str, line: int, session_address: str, session_direction: Direct
             f"line {line} {_shown(first)} is not a media type, a port from 0 to 65535, a protocol and a "
             "format (RFC 8866 5.14)"
         )
-    address = _section_address(text, line) or session_address
+    rest = text[len(first) :]
+    below = _kept_below(rest) if len(rest) <= LONGEST_KEPT else _below(rest)
+    if below is None:
+        raise _bad_connection(rest, line)
+    address = below.address or session_address
     if not address and port:
         raise SdpError(
             f"line {line} {_shown(first)} has no address: no c= line stands below it or above the first m= "
             "line (RFC 8866 5.7)"
         )
-    attributes = _ATTRIBUTE.findall(text)
+    return MediaDescription(first, fields[0], port, fields[2], tuple(fields[3:]), address, below, session_direction)
+
+
+def _below(text: str) -> Below | None:
+    """Reads what stands below an m= line; None where its c= line cannot be read."""
+    address = _section_address(text)
+    if address is None:
+        return None
+    attributes = attributes_of(text)
     values = {name: value for name, _, value in reversed(attributes)}
-    return MediaDescription(
-        text,
-        fields[0],
-        port,
-        fields[2],
-        tuple(fields[3:]),
-        address,
-        attributes,
-        values,
-        session_direction,
-    )
+    direction = None
+    for name, known in DIRECTIONS.items():
+        if name in values:
+            direction = known
+    mapped = {}
+    for name, _, value in attributes:
+        found = (_USUAL_RTPMAPS.get(value) or _rtpmap(value)) if name == "rtpmap" else None
+        if found:
+            mapped[str(found.payload_type)] = found
+    return Below(text, address, tuple(attributes), values, mapped, direction, _unknown_line(text))
 
 
-def _section_address(text: str, line: int) -> str:
-    """The address of a section's first c= line, or nothing; `line` is the number of its first line."""
+_kept_below = lru_cache(KEPT)(_below)
+
+
+def attributes_of(text: str) -> list[Attribute]:
+    """The a= lines of a section in order; what stands on its first line is none."""
+    found: list[Attribute] = _ATTRIBUTE.findall(text)
+    return found
+
+
+def _unknown_line(text: str) -> str:
+    unknown = _UNKNOWN_LINE.search(text)
+    return unknown[1] if unknown else ""
+
+
+def _section_address(text: str) -> str | None:
+    """The address of a section's first c= line; "" without one, None for one that cannot be read."""
     start = text.find("\nc=")
     if start < 0:
         return ""
     usual = _USUAL_CONNECTION.match(text, start)
     if usual:
         return usual[1]
+    return _address(text[start + 1 :].partition("\n")[0][2:])
+
+
+def _bad_connection(text: str, line: int) -> SdpError:
+    """What is wrong with the first c= line; `line` is the number of the section's first line."""
+    start = text.find("\nc=")
     written = text[start + 1 :].partition("\n")[0]
-    address = _address(written[2:])
-    if address is None:
-        line += text.count("\n", 0, start + 1)
-        raise SdpError(
-            f"line {line} {_shown(written)} is not IN, IP4 or IP6, and an address of that type (RFC 8866 5.7)"
-        )
-    return address
+    line += text.count("\n", 0, start + 1)
+    return SdpError(f"line {line} {_shown(written)} is not IN, IP4 or IP6, and an address of that type (RFC 8866 5.7)")
 
 
 def _address(connection: str) -> str | None:

@@ -41,7 +41,7 @@ _CANONICAL = {
 class Message:
     """What requests and responses share. Never changed once parsed."""
 
-    __slots__ = ("_from_tag", "_to_tag", "body", "call_id", "cseq", "headers", "method", "raw")
+    __slots__ = ("body", "call_id", "cseq", "from_tag", "headers", "method", "raw", "to_tag")
 
     raw: bytes
     headers: dict[str, list[str]]
@@ -51,24 +51,10 @@ class Message:
     """The request's method, or the one in the response's CSeq."""
     cseq: int
     call_id: str
-
-    @property
-    def from_tag(self) -> str:
-        """ "" where there is none, as RFC 2543 allowed. Found once."""
-        try:
-            return self._from_tag
-        except AttributeError:
-            self._from_tag: str = tag_of(self.headers["from"][0])
-            return self._from_tag
-
-    @property
-    def to_tag(self) -> str:
-        """ "" where there is none: no dialog yet. Found once."""
-        try:
-            return self._to_tag
-        except AttributeError:
-            self._to_tag: str = tag_of(self.headers["to"][0])
-            return self._to_tag
+    from_tag: str
+    """ "" where there is none, as RFC 2543 allowed."""
+    to_tag: str
+    """ "" where there is none: no dialog yet."""
 
     def header(self, name: str) -> str | None:
         """The first line of a header, or None. `name` in lower case."""
@@ -114,15 +100,15 @@ class Request(Message):
 
     uri: str
     """As on the wire."""
+    _request_uri: SipUri | None
 
     @property
     def request_uri(self) -> SipUri:
         """Raises ParseError (416, 400) where it is not a SIP URI; parsed once."""
-        try:
-            return self._request_uri
-        except AttributeError:
-            self._request_uri: SipUri = SipUri.parse(self.uri)
-            return self._request_uri
+        uri = self._request_uri
+        if uri is None:
+            uri = self._request_uri = SipUri.parse(self.uri)
+        return uri
 
     def validate(self) -> None:
         """What RFC 3261 wants of a request that starts a transaction, beyond what `parse` needs.
@@ -216,18 +202,18 @@ def _split_leniently(data: bytes) -> tuple[list[str], bytes]:
 
 def _read_request_line(line: str) -> Request:
     request = Request()
+    request.call_id = request.from_tag = request.to_tag = ""
+    request._request_uri = None
     pieces = line.split(" ")
     request.method = pieces[0]
     if len(pieces) == 3 and pieces[2] == "SIP/2.0" and pieces[0] in METHODS:
         request.uri = pieces[1]
-        request.call_id = ""
         return request
     request.uri = pieces[1] if len(pieces) == 3 else line.partition(" ")[2].rpartition(" ")[0]
     if (pieces[0] not in METHODS and not _METHOD.fullmatch(pieces[0])) or (
         not pieces[-1].upper().startswith("SIP/") and "SIP/" not in line
     ):
         raise ParseError(f"{display(line[:80])!r} does not start a SIP message", "start line", "RFC 3261 7.1")
-    request.call_id = ""
     request.cseq = 0
     if len(pieces) != 3 or pieces[2].upper() != "SIP/2.0":
         # Kept for the answer; `_read_identity` refuses it once the headers are known.
@@ -276,8 +262,10 @@ def _read_identity(message: Request | Response, body: bytes) -> None:
     headers = message.headers
     try:
         message.call_id = headers["call-id"][0]
+        message.from_tag = tag_of(headers["from"][0])
+        message.to_tag = tag_of(headers["to"][0])
         message.cseq, method = parse_cseq(headers["cseq"][0])
-        headers["from"], headers["to"], headers["via"]
+        headers["via"]
     except KeyError as missing:
         raise ParseError("missing", _title(missing.args[0]), "RFC 3261 8.1.1") from None
     declared = headers.get("content-length")

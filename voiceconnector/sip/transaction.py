@@ -229,8 +229,6 @@ class Transaction:
 
     __slots__ = ("_end", "_interval", "_repeat", "data", "hop", "key", "log", "method", "stack", "state")
 
-    _cells: dict[str, dict[str, tuple[str, tuple[Callable[..., None], ...]]]]
-
     def __init__(
         self, stack: "SipStack", key: tuple[str, ...], hop: Hop, method: str, state: str, log: list[LogEntry]
     ) -> None:
@@ -247,7 +245,7 @@ class Transaction:
 
     def happen(self, event: str, message: Request | Response | None, now: float, why: str = "") -> None:
         """Carry out one cell of the table."""
-        self.state, actions = self._cells[self.state][event]
+        self.state, actions = _MACHINES[type(self)][self.state][event]
         for action in actions:
             action(self, message, now, why)
         if self.state == TERMINATED:
@@ -351,7 +349,8 @@ class InviteClientTransaction(ClientTransaction):
         self.data = ack_of_failure(self.data, response)
         self._send_again(response, now, "")
 
-    _send_ack_again = Transaction._send_again
+    def _send_ack_again(self, response: Response, now: float, _why: str) -> None:
+        self._send_again(response, now, "")
 
 
 class NonInviteClientTransaction(ClientTransaction):
@@ -448,7 +447,8 @@ class ServerTransaction(Transaction):
         """The same request came in again."""
         self.happen("request", None, now)
 
-    _send = Transaction._send_again
+    def _send(self, _message: None, now: float, _why: str) -> None:
+        self._send_again(None, now, "")
 
     def _tell_user_ack(self, request: Request, now: float, _why: str) -> None:
         if self.user:
@@ -497,14 +497,17 @@ TABLES: dict[type[Transaction], Table] = {
     NonInviteServerTransaction: NON_INVITE_SERVER,
 }
 
-for _machine, _table in TABLES.items():
-    _machine._cells = {
+_MACHINES: dict[type[Transaction], dict[str, dict[str, tuple[str, tuple[Callable[..., None], ...]]]]] = {
+    machine: {
         state: {
-            event: (following, tuple(getattr(_machine, f"_{action}") for action in actions))
+            event: (following, tuple([getattr(machine, f"_{action}") for action in actions]))
             for event, (following, actions) in row.items()
         }
-        for state, row in _table.items()
+        for state, row in table.items()
     }
+    for machine, table in TABLES.items()
+}
+"""The tables with methods for the names of actions."""
 
 
 def server_key(request: Request, method: str) -> tuple[str, ...]:

@@ -258,7 +258,7 @@ class Transport:
                 continue
             taken += 1
             try:
-                stack.receive(data, Hop(local, address), now)
+                stack.receive(data, Hop(local, address[:2]), now)
             except Exception as fault:
                 self._fault(fault, now)
         return taken
@@ -278,7 +278,7 @@ class Transport:
                 self._scanned.clear()
             self._scanned[address] = now
             code = struct.unpack_from("=I", ancillary[0][2])[0] if ancillary else 0
-            self._failed(Hop(local, address), f"ICMP says: {errno.errorcode.get(code, str(code))}", now)
+            self._failed(Hop(local, address[:2]), f"ICMP says: {errno.errorcode.get(code, str(code))}", now)
         return errors > 0
 
     def _failed(self, hop: Hop, why: str, now: float) -> None:
