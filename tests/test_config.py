@@ -178,7 +178,7 @@ def test_every_behaviour_of_the_pstn_has_a_name(configure: Configure, behaviour:
 
 @pytest.mark.parametrize(
     "target",
-    ["sip:127.0.0.1", "sip:127.0.0.1:6000;transport=tcp", "sip:[::1]:6000", "sip:alice@pbx.example.com:5060"],
+    ["sip:127.0.0.1", "sip:127.0.0.1:6000;transport=tcp", "sip:[::1]:6000", "sip:alice@192.0.2.1:5060"],
 )
 def test_a_target_is_a_sip_uri(configure: Configure, target: str) -> None:
     """RFC 3261 19.1."""

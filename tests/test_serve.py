@@ -19,6 +19,8 @@ CONNECTOR = "abcdef1ghij2klmno3pqr4"
 CONFIGURATION = f"""
 [http]
 address = "127.0.0.1:0"
+[dns]
+address = "127.0.0.1:0"
 [regions.us-east-1]
 udp = "127.0.0.1:0"
 tcp = "127.0.0.1:0"

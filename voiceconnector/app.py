@@ -15,12 +15,14 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from ipaddress import ip_address
 
 from .calls import explain, media_report
 from .calls.events import CallEvent
 from .calls.switch import NextHop, Switch
-from .config import Address, Config, PstnRoute
+from .config import Address, Config, PstnRoute, Region
 from .control import server
+from .dns import Resolver, Server, Upstream, system_servers
 from .media.relay import Relay
 from .pstn.behaviours import Route, Routing, behaviour
 from .pstn.carrier import PublicNetwork
@@ -34,6 +36,7 @@ from .sip.transport import Transport
 from .sip.uri import SipUri
 from .trunk.numbers import country_of
 from .trunk.store import Store, StoreError
+from .trunk.zone import Answers, Edge
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +86,8 @@ class Emulator:
         self.epoch = time.time() - time.monotonic()
         self.transports: list[Transport] = []
         self.watchers: set[Callable[[str, dict[str, object]], None]] = set()
+        self.region_available: Callable[[str], bool] = lambda _region: True
+        """Whether a Region is up: DNS follows it at once."""
         self._opened: list[Callable[[], Awaitable[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._relay_flushed = 0.0
@@ -108,6 +113,7 @@ class Emulator:
         config = self.config
         self._open_store()
         await self._open_relay()
+        edges = self._prepare_dns()
         ids = Ids(random.SystemRandom())
         routing = Routing([_route(route) for route in config.pstn_routes])
         media = {region.name: region.media_address for region in config.regions.values()}
@@ -127,13 +133,14 @@ class Emulator:
         self.network = PublicNetwork(routing, self.relay, config.pstn_address.host, ids)
         service = self._transport(Transport(self.switch.stack, settle=self._settle, on_fault=self._fault))
         for region in config.regions.values():
-            await self._listen(service, f"regions.{region.name}", region.name, region.udp, region.tcp)
+            edges[region.name] = await self._listen_in_region(service, region)
             if _is_ipv6(region.udp.host) != _is_ipv6(config.pstn_address.host):
                 free = Address(config.pstn_address.host, 0)
                 await self._listen(service, "pstn.address", _outward(region.name), free, free)
         way.locals = self.switch.stack.locals
         outside = self._transport(Transport(self.network.stack, settle=self._flush_relay))
         way.network = await self._listen(outside, "pstn.address", PSTN, config.pstn_address, config.pstn_address)
+        await self._open_dns()
         await self._open_http()
         self._tasks.append(asyncio.create_task(self._flush_store()))
 
@@ -175,6 +182,46 @@ class Emulator:
         self._opened.append(transport.close)
         return transport
 
+    def _prepare_dns(self) -> dict[str, Edge]:
+        """The zone and the resolver; the zone has the Regions that are put into the mapping."""
+        config = self.config
+        edges: dict[str, Edge] = {}
+        host = config.dns_address.host
+        self.answers = Answers(
+            lambda: self.store.snapshot,
+            edges,
+            config.profile,
+            () if ip_address(host).is_unspecified else (host,),
+            lambda region: self.region_available(region),
+            int(time.time()),
+        )
+        upstream = Upstream((config.dns_resolver,) if config.dns_resolver else system_servers())
+        self._opened.append(upstream.close)
+        self.resolver = Resolver(
+            upstream.ask, lambda change: self.transports[0].turn(change), self.answers.respond, random.SystemRandom()
+        )
+        return edges
+
+    async def _open_dns(self) -> None:
+        address = self.config.dns_address
+        self.dns = Server(self.answers.respond, self.config.dns_forward)
+        try:
+            await self.dns.open(*address)
+        except OSError as error:
+            raise StartError(f"dns.address = {address}: cannot listen there: {error.strerror}") from error
+        self._opened.append(self.dns.close)
+
+    async def _listen_in_region(self, service: Transport, region: Region) -> Edge:
+        """Bind all addresses of a Region; what DNS tells of them."""
+        key = f"regions.{region.name}"
+        udp = await self._listen(service, key, region.name, region.udp, region.tcp)
+        tcp = service.stack.locals[region.name, "TCP"]
+        for host in region.further_addresses:
+            path = f"{key}.further_addresses"
+            await self._listen(service, path, region.name, Address(host, udp.port), Address(host, tcp.port))
+        ports = {"UDP": udp.port} | ({"TCP": tcp.port} if tcp.host == udp.host else {})
+        return Edge((udp.host, *region.further_addresses), ports)
+
     async def _listen(self, transport: Transport, key: str, name: str, udp: Address, tcp: Address) -> Local:
         """Bind both; where a port is 0, TCP gets the number that UDP found."""
         local = None
@@ -187,7 +234,7 @@ class Emulator:
                     port = local.port if address == udp and not address.port else address.port
                     await transport.open_tcp(name, address.host, port)
             except OSError as error:
-                where = key if key.endswith("address") else f"{key}.{protocol}"
+                where = key if key.endswith(("address", "addresses")) else f"{key}.{protocol}"
                 raise StartError(
                     f"{where} = {address}: cannot listen there ({protocol.upper()}): {error.strerror}"
                 ) from error
@@ -289,19 +336,22 @@ class Emulator:
     def listeners(self) -> dict[str, str]:
         """Where everything listens: "us-east-1 UDP" -> "127.0.0.1:5060"."""
         stacks = (self.switch.stack, self.network.stack)
-        return {f"{local.name} {local.transport}": local.sent_by for stack in stacks for local in stack.locals.values()}
+        sip = {f"{local.name} {local.transport}": local.sent_by for stack in stacks for local in stack.locals.values()}
+        return sip | {"DNS": host_port(*self.dns.address)}
 
     def state(self) -> dict[str, object]:
-        """Counts of everything that is open; all zero on an idle emulator."""
+        """Counts of everything that is open, all zero on an idle emulator; and where it listens."""
         media = {region.media_address for region in self.config.regions.values()} | {self.config.pstn_address.host}
         return {
             "calls": self.switch.active_calls,
             "dialogs": len(self.switch.stack.dialogs) + len(self.network.stack.dialogs),
             "transactions": self.switch.stack.open_transactions + self.network.stack.open_transactions,
             "timers": len(self.switch.stack.timers) + len(self.network.stack.timers),
+            "look_ups": self.resolver.looking_up,
             "port_pairs": sum(self.relay.pairs_in_use(address) for address in media),
             "refusals": dict(self.switch.refusals),
             "dropped": dict(self.switch.stack.dropped),
+            "listeners": self.listeners(),
             "processes": [os.getpid(), self.relay.process_id, self.sink.process_id],
         }
 

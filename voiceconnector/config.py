@@ -60,11 +60,13 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+_HTTP = Address("127.0.0.1", 8060)
+_DNS = Address("127.0.0.1", 8053)
 _PSTN = Address("127.0.0.1", 5070)
 _DEFAULT_REGIONS = ("us-east-1", "us-west-2")
 _ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _HOST_AND_PORT = r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})"
-_SIP_TARGET = r"sip:(?:[^\s@;?<>]+@)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(?:;transport=(?:udp|tcp))?"
+_SIP_TARGET = r"sip:(?:[^\s@;?<>]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(?:;transport=(?:udp|tcp))?"
 _PATTERN = matching(r"[+0-9*?]{1,32}", "a number pattern such as +44* or +1206555????")
 _BEHAVIOUR = matching(
     "answer|busy|no-answer|reject-[3-6][0-9]{2}|early-media|tone|echo|play",
@@ -84,6 +86,8 @@ class Region:
     """IP address of the RTP ports."""
     rtp_ports: range
     """Even ports for RTP; RTCP has the next one (RFC 3550 11)."""
+    further_addresses: tuple[str, ...] = ()
+    """IP addresses where UDP and TCP listen too, at the same ports; DNS answers with all of them in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,10 @@ class Config:
     account_id: str
     http_address: Address
     dns_address: Address
+    dns_forward: Address | None
+    """The server that gets queries for other names; None: they are refused."""
+    dns_resolver: Address | None
+    """The server that is asked for the hosts of origination routes; None: the system's."""
     regions: Mapping[str, Region]
     """By name, in AWS's order."""
     pstn_address: Address
@@ -160,12 +168,14 @@ def describe(config: Config) -> str:
     lines = [
         f"profile {config.profile.name}, account {config.account_id}, data in {config.data_dir}",
         *_overrides_described(config.profile),
-        f"http {config.http_address}, dns {config.dns_address}",
+        f"http {config.http_address}, dns {_dns_described(config)}",
     ]
     for region in config.regions.values():
         pairs = f"{region.rtp_ports.start}-{region.rtp_ports[-1] + 1}"
         listeners = f"udp {region.udp}, tcp {region.tcp}, tls {region.tls}"
         lines.append(f"{region.name}: {listeners}, media {region.media_address} ports {pairs}")
+        if region.further_addresses:
+            lines.append(f"  also at {', '.join(region.further_addresses)}")
     lines.append(f"pstn {config.pstn_address}")
     lines += [f"  {route.match}: {_route_described(route)}" for route in config.pstn_routes]
     if not any(route.match == "*" for route in config.pstn_routes):
@@ -175,6 +185,12 @@ def describe(config: Config) -> str:
     if not config.voice_connectors:
         lines.append("no Voice Connector is configured: add [[voice_connectors]], or create one through the API")
     return "\n".join(lines)
+
+
+def _dns_described(config: Config) -> str:
+    forward = f", other names from {config.dns_forward}" if config.dns_forward else ""
+    resolver = f", hosts of routes from {config.dns_resolver}" if config.dns_resolver else ""
+    return f"{config.dns_address}{forward}{resolver}"
 
 
 def _overrides_described(profile: Profile) -> list[str]:
@@ -309,6 +325,13 @@ def _address(value: object) -> Address:
         raise ValueError(allowed) from None
 
 
+def _server(value: object) -> Address:
+    address = _address(value)
+    if not address.port or ip_address(address.host).is_unspecified:
+        raise ValueError("must be the IP address and port of a DNS server such as 127.0.0.1:53")
+    return address
+
+
 def _sip_address(value: object) -> Address:
     address = _address(value)
     _ip(address.host)
@@ -339,8 +362,12 @@ def _wav_file(value: object) -> Path:
 
 def _target(value: object) -> str:
     found = re.fullmatch(_SIP_TARGET, value) if isinstance(value, str) else None
-    if not found or int(found[1] or 5060) > 65535:
+    if not found or int(found[2] or 5060) > 65535:
         raise ValueError("must be a SIP URI such as sip:127.0.0.1:6000 or sip:127.0.0.1:6000;transport=tcp")
+    try:
+        ip_address(found[1].strip("[]"))
+    except ValueError:
+        raise ValueError(f"must have an IP address in place of {found[1]}, as names are not looked up here") from None
     return found[0]
 
 
@@ -352,13 +379,17 @@ def _config(document: Mapping[str, object]) -> Config:
     table = Table(document, "", keys)
     profile = _profile(table)
     regions = _regions(table.shape("regions", lambda entries, path: Table(entries, path, AWS_REGIONS)))
+    http = table.shape("http", lambda entries, path: Table(entries, path, ("address",)))
+    dns = table.shape("dns", lambda entries, path: Table(entries, path, ("address", "forward", "resolver")))
     pstn = table.shape("pstn", lambda entries, path: Table(entries, path, ("address", "routes")))
     config = Config(
         profile=profile,
         data_dir=Path(table.get("data_dir", text, "var")),
         account_id=table.get("account_id", matching("[0-9]{12}", "a string of 12 digits"), "111122223333"),
-        http_address=_lone_address(table, "http", Address("127.0.0.1", 8060)),
-        dns_address=_lone_address(table, "dns", Address("127.0.0.1", 8053)),
+        http_address=http.get("address", _address, _HTTP) if http else _HTTP,
+        dns_address=dns.get("address", _address, _DNS) if dns else _DNS,
+        dns_forward=dns.get("forward", _server, None) if dns else None,
+        dns_resolver=dns.get("resolver", _server, None) if dns else None,
         regions=regions,
         pstn_address=pstn.get("address", _sip_address, _PSTN) if pstn else _PSTN,
         pstn_routes=pstn.shapes("routes", _pstn_route) if pstn else (),
@@ -367,12 +398,6 @@ def _config(document: Mapping[str, object]) -> Config:
     _check_listeners(config)
     check_voice_connectors(config.voice_connectors, tuple(regions), profile, "voice_connectors")
     return config
-
-
-def _lone_address(table: Table, key: str, default: Address) -> Address:
-    """The `address` of a table that has no other key."""
-    within = table.shape(key, lambda entries, path: Table(entries, path, ("address",)))
-    return within.get("address", _address, default) if within else default
 
 
 def _regions(table: Table | None) -> dict[str, Region]:
@@ -390,7 +415,7 @@ def _regions(table: Table | None) -> dict[str, Region]:
 
 def _region(region_name: str, host: str, entries: object) -> Region | None:
     """One Region, None if it is not enabled. TCP, TLS and media are where UDP is, unless they are given."""
-    keys = ("enabled", "udp", "tcp", "tls", "media_address", "rtp_ports")
+    keys = ("enabled", "udp", "tcp", "tls", "media_address", "rtp_ports", "further_addresses")
     table = Table(entries, f"regions.{region_name}", keys)
     udp = table.get("udp", _sip_address, Address(host, 5060))
     region = Region(
@@ -400,6 +425,7 @@ def _region(region_name: str, host: str, entries: object) -> Region | None:
         tls=table.get("tls", _sip_address, Address(udp.host, 5061 if udp.port else 0)),
         media_address=table.get("media_address", _ip, udp.host),
         rtp_ports=table.get("rtp_ports", _rtp_ports, range(20000, 29999, 2)),
+        further_addresses=table.each("further_addresses", _ip),
     )
     return region if table.get("enabled", boolean, True) else None
 
@@ -445,11 +471,21 @@ def _check_listeners(config: Config) -> None:
             (f"regions.{region.name}.tcp", "tcp", region.tcp),
             (f"regions.{region.name}.tls", "tcp", region.tls),
         ]
+        for index, host in enumerate(region.further_addresses):
+            path = f"regions.{region.name}.further_addresses[{index}]"
+            listeners += [
+                (path, "udp", Address(host, region.udp.port)),
+                (path, "tcp", Address(host, region.tcp.port)),
+            ]
     taken: dict[tuple[str, Address], str] = {}
     for path, protocol, address in listeners:
         other = taken.setdefault((protocol, address), path)
         if other != path and address.port:
             raise ShapeError(path, f"= '{address}': is the address of {other} already")
+    if config.dns_forward == config.dns_address:
+        raise ShapeError(
+            "dns.forward", f"= '{config.dns_forward}': is dns.address, so a query would come back for ever"
+        )
 
 
 def _profile(table: Table) -> Profile:

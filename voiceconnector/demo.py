@@ -31,6 +31,8 @@ TIMEOUT = 8.0
 CONFIGURATION = """
 [http]
 address = "127.0.0.1:0"
+[dns]
+address = "127.0.0.1:0"
 [regions.us-east-1]
 udp = "127.0.0.1:0"
 tcp = "127.0.0.1:0"

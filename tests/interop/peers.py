@@ -16,7 +16,7 @@ import pytest
 
 from tests.interop.emulator import SBC_CONFIGS, Place, Transport, wait_for
 
-PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "tshark": "tshark"}
+PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "tshark": "tshark", "dig": "bind9-dnsutils"}
 
 
 def program(name: str) -> str:

@@ -151,13 +151,15 @@ def emulator(setup: Setup, work: Path, uas_port: int) -> Iterator[Target]:
     root = setup.root.resolve()
     if not (root / "voiceconnector").is_dir():
         raise BenchError(f"there is no voiceconnector package in {root} (see --root)")
-    port, http, carrier, other = (free_port() for _ in range(4))
+    port, http, dns, carrier, other = (free_port() for _ in range(5))
     config = work / "bench.toml"
     config.write_text(f"""
 profile = "lab"
 data_dir = "{work / "var"}"
 [http]
 address = "{LOOPBACK}:{http}"
+[dns]
+address = "{LOOPBACK}:{dns}"
 [regions.us-east-1]
 udp = "{LOOPBACK}:{port}"
 tcp = "{LOOPBACK}:{port}"

@@ -63,7 +63,7 @@ class SipStack:
         self.ids = ids
         self.timers = Timers()
         self.locals: dict[tuple[str, str], Local] = {}
-        """Our listeners by name and transport."""
+        """Our listeners by name and transport; where there are several, the first one, from which we send."""
         self.outbox: list[tuple[Hop, bytes]] = []
         self.dialogs: dict[str, DialogOwner] = {}
         """By local tag, which is ours and unique."""
@@ -78,7 +78,7 @@ class SipStack:
         self._merged: dict[tuple[str, str, int, str], ServerTransaction] = {}
 
     def add_local(self, local: Local) -> None:
-        self.locals[local.name, local.transport] = local
+        self.locals.setdefault((local.name, local.transport), local)
 
     def receive(self, data: bytes, source: Hop, now: float) -> None:
         """Take one message. Never raises for what a peer can send."""

@@ -124,6 +124,21 @@ class Profile:
     session_expires_min: int = 90
     """Seconds; a shorter session interval is refused with 422 and this Min-SE (RFC 4028 5)."""
 
+    # DNS of the outbound host names
+
+    # Unverified: the guide asks not to cache beyond the TTL; its length is not published.
+    dns_ttl: int = 60
+    """Seconds that an answer may be cached, one that something is not there too (RFC 2308)."""
+    # Unverified: no SRV or NAPTR record of the service is published; a PBX that asks for none sees no difference.
+    dns_service_records: bool = True
+    """Whether the names have SRV and NAPTR records (RFC 3263) besides their addresses."""
+    # Unverified: addresses change as hosts go out of service; what is left when a whole Region is out is not known.
+    dns_withdraws_region: bool = True
+    """Whether names of a Region that is down have no records until it is back; they keep existing."""
+    # Unverified: an IPV4_ONLY connector never uses IPv6; that its name has no AAAA record follows from it.
+    dns_ipv6_for_ipv4_only: bool = False
+    """Whether the name of a connector of NetworkType IPV4_ONLY has the Region's IPv6 addresses too."""
+
     # Limits of settings; None: no limit
 
     private_addresses_allowed: bool = False
@@ -166,6 +181,7 @@ LAB = replace(
     active_calls_quota=None,
     caller_headers=("P-Asserted-Identity", "From"),
     codecs=("PCMU", "PCMA"),
+    dns_ipv6_for_ipv4_only=True,
     private_addresses_allowed=True,
     allowed_prefix_min=0,
     cidr_allowed_list_max=None,
