@@ -135,6 +135,23 @@ def test_a_region_is_added_by_naming_it_and_left_out_by_disabling_it(configure: 
     assert config.regions["eu-west-1"].udp == ("127.0.0.5", 5060)
 
 
+def test_dns_has_a_server_for_other_names_and_one_for_hosts_of_routes_where_they_are_given(
+    configure: Configure,
+) -> None:
+    config = configure('[dns]\nforward = "192.0.2.53:53"\nresolver = "[2001:db8::53]:5353"\n')
+    assert config.dns_address == ("127.0.0.1", 8053)
+    assert config.dns_forward == ("192.0.2.53", 53)
+    assert config.dns_resolver == ("2001:db8::53", 5353)
+    assert (load().dns_forward, load().dns_resolver) == (None, None)
+    assert "other names from 192.0.2.53:53, hosts of routes from [2001:db8::53]:5353" in describe(config)
+
+
+def test_a_region_may_have_further_addresses(configure: Configure) -> None:
+    config = configure('[regions.us-east-1]\nfurther_addresses = ["127.0.0.11", "::1"]\n')
+    assert config.regions["us-east-1"].further_addresses == ("127.0.0.11", "::1")
+    assert "also at 127.0.0.11, ::1" in describe(config)
+
+
 def test_tcp_tls_and_media_follow_udp_unless_they_are_given(configure: Configure) -> None:
     region = configure('[regions.us-east-1]\nudp = "192.0.2.1:6060"\n').regions["us-east-1"]
     assert (region.tcp, region.tls) == (("192.0.2.1", 6060), ("192.0.2.1", 5061))
@@ -412,6 +429,25 @@ def test_a_mistake_is_one_line_with_file_key_value_and_what_is_allowed(
         (
             "[regions]\nus-east-1.enabled = false\nus-west-2.enabled = false",
             ":1: regions must have one that is enabled",
+        ),
+        (
+            '[dns]\nforward = "127.0.0.1:0"',
+            ":2: dns.forward = '127.0.0.1:0': must be the IP address and port of a DNS server such as 127.0.0.1:53",
+        ),
+        ('[dns]\nresolver = "dns.example:53"', f":2: dns.resolver = 'dns.example:53': {ADDRESS}"),
+        (
+            '[dns]\nforward = "127.0.0.1:8053"',
+            ":2: dns.forward = '127.0.0.1:8053': is dns.address, so a query would come back for ever",
+        ),
+        (
+            '[regions.us-east-1]\nfurther_addresses = ["127.0.0.11", "127.0.0.2"]',
+            ": regions.us-west-2.udp = '127.0.0.2:5060': is the address of regions.us-east-1.further_addresses[1] "
+            "already",
+        ),
+        (
+            '[[pstn.routes]]\ntarget = "sip:pbx.example.com:5060"',
+            ":2: pstn.routes[0].target = 'sip:pbx.example.com:5060': must have an IP address in place of "
+            "pbx.example.com, as names are not looked up here",
         ),
         ('http = "127.0.0.1:8060"', ":1: http = '127.0.0.1:8060': must be a table"),
         ("[[voice_connectors]]\n[[voice_connectors]]", "voice_connectors[1].VoiceConnectorId = "),

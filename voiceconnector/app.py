@@ -195,10 +195,12 @@ class Emulator:
             lambda region: self.region_available(region),
             int(time.time()),
         )
-        upstream = Upstream((config.dns_resolver,) if config.dns_resolver else system_servers())
-        self._opened.append(upstream.close)
+        self._upstream = Upstream((config.dns_resolver,) if config.dns_resolver else system_servers())
         self.resolver = Resolver(
-            upstream.ask, lambda change: self.transports[0].turn(change), self.answers.respond, random.SystemRandom()
+            self._upstream.ask,
+            lambda change: self.transports[0].turn(change),
+            self.answers.respond,
+            random.SystemRandom(),
         )
         return edges
 
@@ -209,7 +211,7 @@ class Emulator:
             await self.dns.open(*address)
         except OSError as error:
             raise StartError(f"dns.address = {address}: cannot listen there: {error.strerror}") from error
-        self._opened.append(self.dns.close)
+        self._opened += [self._upstream.close, self.dns.close]
 
     async def _listen_in_region(self, service: Transport, region: Region) -> Edge:
         """Bind all addresses of a Region; what DNS tells of them."""

@@ -595,3 +595,14 @@ def test_what_is_in_hand_when_a_fault_happens_is_known_for_cleaning_up(bench: Be
     assert isinstance(bench.stack.in_hand, ClientTransaction)
     bench.receive(request("ACK", via=f"{VIA}9", called="<sip:b@c>;tag=x"))
     assert bench.stack.in_hand is None
+
+
+def test_of_two_listeners_with_a_name_and_transport_the_first_one_sends(bench: Bench) -> None:
+    """18.2.2: answers leave from where the request arrived; what we begin leaves from the first."""
+    first, second = Local("region", "UDP", "192.0.2.1", 5060), Local("region", "UDP", "192.0.2.2", 5060)
+    bench.stack.add_local(first)
+    bench.stack.add_local(second)
+    assert bench.stack.locals["region", "UDP"] is first
+    bench.receive(request("OPTIONS"), Hop(second, ("192.0.2.9", 5060)))
+    bench.respond(200)
+    assert bench.hops[0].local is second
