@@ -9,6 +9,8 @@ import pytest
 from voiceconnector.config import Address, Config, ConfigError, PstnRoute, check, describe, load
 from voiceconnector.trunk.model import (
     Credential,
+    DNISEmergencyCallingConfiguration,
+    EmergencyCallingConfiguration,
     Origination,
     OriginationRoute,
     Termination,
@@ -210,6 +212,113 @@ def test_a_connector_without_an_id_has_the_same_one_at_each_start(configure: Con
     assert configure(text).voice_connectors == (first, second)
 
 
+GROUP = """
+[[voice_connectors]]
+VoiceConnectorId = "eastabcdefghijklmnopqr"
+Name = "east"
+PhoneNumbers = ["+12065550100"]
+[[voice_connectors]]
+VoiceConnectorId = "westabcdefghijklmnopqr"
+Name = "west"
+AwsRegion = "us-west-2"
+[[voice_connector_groups]]
+Name = "both coasts"
+PhoneNumbers = ["+12065550111"]
+VoiceConnectorItems = [
+    {VoiceConnectorId = "westabcdefghijklmnopqr", Priority = 2},
+    {VoiceConnectorId = "eastabcdefghijklmnopqr", Priority = 1},
+]
+"""
+
+
+def test_a_group_is_read_with_its_ranks_and_numbers(configure: Configure) -> None:
+    config = configure("deletion_queue = ['+12065550199']\n" + GROUP)
+    (group,) = config.voice_connector_groups
+    assert len(group.voice_connector_group_id) == 22
+    assert (group.name, group.phone_numbers) == ("both coasts", ("+12065550111",))
+    assert group.ranked == ("eastabcdefghijklmnopqr", "westabcdefghijklmnopqr")
+    assert config.deletion_queue == ("+12065550199",)
+    described = describe(config)
+    assert "tried in this order: eastabcdefghijklmnopqr, westabcdefghijklmnopqr" in described
+    assert "deletion queue: +12065550199" in described
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Priority = 2", "Priority = 100", ":13: voice_connector_groups[0].VoiceConnectorItems[0].Priority = 100: "
+         "must be a whole number from 1 to 99"),
+        ("Priority = 2", "Priority = 1", ":13: voice_connector_groups[0].VoiceConnectorItems[1].Priority = 1: "
+         "is there already"),
+        ('{VoiceConnectorId = "west', '{VoiceConnectorId = "east', ":13: voice_connector_groups[0]."
+         "VoiceConnectorItems[1].VoiceConnectorId = 'eastabcdefghijklmnopqr': is there already"),
+        ('{VoiceConnectorId = "west', '{VoiceConnectorId = "none', ":13: voice_connector_groups[0]."
+         "VoiceConnectorItems[0].VoiceConnectorId = 'noneabcdefghijklmnopqr': is the id of no Voice Connector in "
+         "voice_connectors"),
+        ('["+12065550111"]', '["+12065550100"]', ":12: voice_connector_groups[0].PhoneNumbers[0] = '+12065550100': "
+         "stands in voice_connectors[0].PhoneNumbers already"),
+        ("PhoneNumbers = [\"+12065550111\"]", "PhoneNumber = []", ":12: voice_connector_groups[0].PhoneNumber is an "
+         "unknown key; did you mean PhoneNumbers? (known here: VoiceConnectorGroupId, Name, VoiceConnectorItems, "
+         "PhoneNumbers)"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_group_is_one_line(
+    configure: Configure, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert old in GROUP
+    assert refusal(configure, GROUP.replace(old, new, 1)) == f"{tmp_path / 'lab.toml'}{message}"
+
+
+def test_a_number_that_is_associated_cannot_be_in_the_deletion_queue(configure: Configure) -> None:
+    """Guide p. 58: only unassigned numbers can be deleted."""
+    refused = refusal(configure, "deletion_queue = ['+12065550111']\n" + GROUP)
+    assert "deletion_queue[0] = '+12065550111': is a number of " in refused
+
+
+EMERGENCY = """
+[[voice_connectors]]
+Name = "lab"
+[voice_connectors.Termination]
+CallingRegions = ["US"]
+[voice_connectors.Origination]
+[[voice_connectors.EmergencyCallingConfiguration.DNIS]]
+EmergencyPhoneNumber = "+12065550911"
+TestPhoneNumber = "+12065550933"
+CallingCountry = "US"
+"""
+
+
+def test_emergency_calling_is_read_and_described(configure: Configure) -> None:
+    config = configure(EMERGENCY)
+    configuration = config.voice_connectors[0].emergency_calling_configuration
+    assert configuration == EmergencyCallingConfiguration(
+        (DNISEmergencyCallingConfiguration("+12065550911", "US", "+12065550933"),)
+    )
+    assert "emergency calls of US: to +12065550911, tests to +12065550933" in describe(config)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('CallingCountry = "US"', 'CallingCountry = "UK"', ":10: voice_connectors[0].EmergencyCallingConfiguration."
+         "DNIS[0].CallingCountry = 'UK': must be an ISO 3166-1 alpha-2 country code such as US or GB"),
+        ('"+12065550911"', '"+442079460911"', ":8: voice_connectors[0].EmergencyCallingConfiguration.DNIS[0]."
+         "EmergencyPhoneNumber = '+442079460911': must be a number of US, as emergency calls are routed there"),
+        ('"+12065550933"', '"933"', ":9: voice_connectors[0].EmergencyCallingConfiguration.DNIS[0].TestPhoneNumber = "
+         "'933': must be an E.164 number with its +, such as +12065550100"),
+        ("[voice_connectors.Origination]", "", ": voice_connectors[0].EmergencyCallingConfiguration must not be there: "
+         "emergency calling needs termination and origination, and Origination is not configured"),
+        ("[voice_connectors.Origination]", "[voice_connectors.Origination]\nDisabled = true", ": voice_connectors[0]."
+         "EmergencyCallingConfiguration must not be there: emergency calling needs termination and origination, and "
+         "Origination is disabled"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_emergency_calling_is_one_line(configure: Configure, old: str, new: str, message: str) -> None:
+    """Guide p. 62: US numbers, and termination and origination turned on."""
+    assert old in EMERGENCY
+    assert message.lstrip(":") in refusal(configure, EMERGENCY.replace(old, new, 1))
+
+
 def test_an_override_replaces_one_value_of_the_profile(configure: Configure) -> None:
     config = configure(
         'profile = "aws"\n[overrides]\nring_timeout = 5\ncodecs = ["PCMA"]\nchallenge_status = 401\n'
@@ -323,7 +432,7 @@ ADDRESS = "must be an IP address and port such as 127.0.0.1:5060 or [::1]:5060, 
             "[http]",
             "[htp]",
             ":5: htp is an unknown key; did you mean http? (known here: profile, overrides, "
-            "data_dir, account_id, http, dns, regions, pstn, voice_connectors)",
+            "data_dir, account_id, http, dns, regions, pstn, voice_connectors, voice_connector_groups, deletion_queue)",
         ),
         ('profile = "lab"', 'profile = "prod"', ":1: profile = 'prod': must be lab or aws"),
         (

@@ -35,7 +35,7 @@ from .sip.ids import Ids
 from .sip.transport import Transport
 from .sip.uri import SipUri
 from .trunk.numbers import country_of
-from .trunk.store import Store, StoreError
+from .trunk.store import Conflict, Store, StoreError
 from .trunk.zone import Answers, Edge
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Emulator:
         """Open everything, or close what was opened and raise StartError."""
         try:
             await self._open()
-        except (StoreError, InUse) as error:
+        except (StoreError, Conflict, InUse) as error:
             await self._close_opened()
             raise StartError(str(error)) from error
         except StartError:
@@ -149,9 +149,14 @@ class Emulator:
         self.store = Store(config.data_dir)
         self._opened.append(_asynchronous(self.store.close))
         created = self.store.create_absent(config.voice_connectors)
-        kept = len(config.voice_connectors) - len(created)
+        groups = self.store.create_groups_absent(config.voice_connector_groups)
+        for number in config.deletion_queue:
+            self.store.delete_phone_number(number)
+        kept = len(config.voice_connectors) - len(created) + len(config.voice_connector_groups) - len(groups)
         if kept:
-            log.info("%d of the configured Voice Connectors were there already and are left as they are", kept)
+            log.info(
+                "%d of the configured Voice Connectors and groups were there already and are left as they are", kept
+            )
         account = cdr.Account(config.account_id, country_of)
         self.sink = Sink(config.data_dir, account, log.warning)
         self._opened.append(_asynchronous(self.sink.close))

@@ -1,8 +1,9 @@
 """The configuration: a TOML file, `VOICECONNECTOR_…` in the environment and `--set`, as one frozen value.
 
 Every key is optional. Later sources win: defaults, file, environment, `--set`. The keys of
-`[[voice_connectors]]` are the shapes of the AWS API; `[overrides]` replaces single values of the profile,
-with "none" where the profile may have no limit. Relative paths start at the working directory.
+`[[voice_connectors]]` and `[[voice_connector_groups]]` are the shapes of the AWS API; `[overrides]` replaces
+single values of the profile, with "none" where the profile may have no limit. Relative paths start at the
+working directory.
 
 An environment variable is a key in capitals, with `__` for a dot and `_` for a hyphen or between the words of
 an AWS key: `VOICECONNECTOR_REGIONS__US_EAST_1__UDP` is `regions.us-east-1.udp`, and
@@ -19,9 +20,17 @@ from random import Random
 from types import UnionType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
-from .trunk.model import AWS_REGIONS, VoiceConnector
+from .trunk.model import AWS_REGIONS, VoiceConnector, VoiceConnectorGroup
 from .trunk.profile import Profile
-from .trunk.shapes import check_voice_connectors, name, voice_connector
+from .trunk.shapes import (
+    check_deletion_queue,
+    check_voice_connector_groups,
+    check_voice_connectors,
+    name,
+    phone_number,
+    voice_connector,
+    voice_connector_group,
+)
 from .trunk.tables import (
     Given,
     Reader,
@@ -130,6 +139,10 @@ class Config:
     """The first match wins."""
     voice_connectors: tuple[VoiceConnector, ...]
     """Created at start if absent."""
+    voice_connector_groups: tuple[VoiceConnectorGroup, ...]
+    """Created at start if absent."""
+    deletion_queue: tuple[str, ...]
+    """Phone numbers that are deleted at start, to rehearse calls to them."""
 
 
 def load(
@@ -182,6 +195,10 @@ def describe(config: Config) -> str:
         lines.append(f"  otherwise: {_route_described(PstnRoute())}")
     for connector in config.voice_connectors:
         lines += _connector_described(connector)
+    for group in config.voice_connector_groups:
+        lines += _group_described(group)
+    if config.deletion_queue:
+        lines.append(f"deletion queue: {', '.join(config.deletion_queue)}")
     if not config.voice_connectors:
         lines.append("no Voice Connector is configured: add [[voice_connectors]], or create one through the API")
     return "\n".join(lines)
@@ -230,7 +247,19 @@ def _connector_described(connector: VoiceConnector) -> list[str]:
     for route in connector.origination.routes if connector.origination else ():
         where = f"{route.protocol} {route.host} port {route.port}"
         lines.append(f"  origination: {where}, priority {route.priority}, weight {route.weight}")
+    emergency = connector.emergency_calling_configuration
+    for entry in emergency.dnis if emergency else ():
+        test = f", tests to {entry.test_phone_number}" if entry.test_phone_number else ""
+        lines.append(f"  emergency calls of {entry.calling_country}: to {entry.emergency_phone_number}{test}")
     return lines
+
+
+def _group_described(group: VoiceConnectorGroup) -> list[str]:
+    return [
+        f'voice connector group "{group.name}" ({group.voice_connector_group_id})',
+        f"  numbers: {', '.join(group.phone_numbers) or 'none'}",
+        f"  tried in this order: {', '.join(group.ranked) or 'no connector'}",
+    ]
 
 
 # Where values come from
@@ -269,7 +298,7 @@ def _key_of(variable: str) -> str:
     """The key that an environment variable stands for."""
     top, *rest = variable.removeprefix(ENVIRONMENT_PREFIX).split("__")
     match top := top.lower():
-        case "voice_connectors":
+        case "voice_connectors" | "voice_connector_groups":
             rest = ["".join(map(str.capitalize, part.split("_"))) for part in rest]
         case "regions":
             rest = [part.lower() if depth else part.lower().replace("_", "-") for depth, part in enumerate(rest)]
@@ -374,7 +403,7 @@ def _target(value: object) -> str:
 def _config(document: Mapping[str, object]) -> Config:
     keys = (
         "profile", "overrides", "data_dir", "account_id",
-        "http", "dns", "regions", "pstn", "voice_connectors",
+        "http", "dns", "regions", "pstn", "voice_connectors", "voice_connector_groups", "deletion_queue",
     )  # fmt: skip
     table = Table(document, "", keys)
     profile = _profile(table)
@@ -394,9 +423,14 @@ def _config(document: Mapping[str, object]) -> Config:
         pstn_address=pstn.get("address", _sip_address, _PSTN) if pstn else _PSTN,
         pstn_routes=pstn.shapes("routes", _pstn_route) if pstn else (),
         voice_connectors=table.shapes("voice_connectors", _voice_connector),
+        voice_connector_groups=table.shapes("voice_connector_groups", _voice_connector_group),
+        deletion_queue=table.each("deletion_queue", phone_number),
     )
     _check_listeners(config)
-    check_voice_connectors(config.voice_connectors, tuple(regions), profile, "voice_connectors")
+    connectors, groups = config.voice_connectors, config.voice_connector_groups
+    check_voice_connectors(connectors, tuple(regions), profile, "voice_connectors")
+    check_voice_connector_groups(groups, connectors, profile, "voice_connector_groups", "voice_connectors")
+    check_deletion_queue(config.deletion_queue, (*connectors, *groups), "deletion_queue")
     return config
 
 
@@ -452,10 +486,19 @@ def _pstn_route(entries: object, path: str) -> PstnRoute:
 
 def _voice_connector(entries: object, path: str) -> VoiceConnector:
     """A connector; without an id it gets one that its name decides, so that it is the same at each start."""
-    given = {"Name": "voice-connector", **read(mapping, entries, path)}
+    return voice_connector(_identified(entries, path, "voice-connector", "VoiceConnectorId"), path)
+
+
+def _voice_connector_group(entries: object, path: str) -> VoiceConnectorGroup:
+    """The same for a group."""
+    return voice_connector_group(_identified(entries, path, "voice-connector-group", "VoiceConnectorGroupId"), path)
+
+
+def _identified(entries: object, path: str, default_name: str, id_key: str) -> dict[str, object]:
+    given = {"Name": default_name, **read(mapping, entries, path)}
     chance = Random(read(name, given["Name"], f"{path}.Name"))
-    given.setdefault("VoiceConnectorId", "".join(_ID_CHARACTERS[int(chance.random() * 36)] for _ in range(22)))
-    return voice_connector(given, path)
+    given.setdefault(id_key, "".join(_ID_CHARACTERS[int(chance.random() * 36)] for _ in range(22)))
+    return given
 
 
 def _check_listeners(config: Config) -> None:

@@ -1,8 +1,17 @@
 """The values of `trunk.model`: what they derive, what they hide, what they refuse."""
 
+from dataclasses import replace
+
 import pytest
 
-from voiceconnector.trunk.model import Credential, Snapshot, Termination, VoiceConnector
+from voiceconnector.trunk.model import (
+    Credential,
+    Snapshot,
+    Termination,
+    VoiceConnector,
+    VoiceConnectorGroup,
+    VoiceConnectorItem,
+)
 
 CONNECTOR_ID = "abcdef1ghij2klmno3pqr4"
 
@@ -89,3 +98,48 @@ def test_an_id_and_a_phone_number_have_one_owner(second: VoiceConnector, message
     first = VoiceConnector(CONNECTOR_ID, "lab", phone_numbers=("+12065550100",))
     with pytest.raises(ValueError, match=message):
         Snapshot.of([first, second])
+
+
+EAST = VoiceConnector("east" * 5 + "00", "east", phone_numbers=("+12065550100",))
+WEST = VoiceConnector("west" * 5 + "00", "west", "us-west-2")
+GROUP = VoiceConnectorGroup(
+    "group" * 4 + "00",
+    "both",
+    (VoiceConnectorItem(WEST.voice_connector_id, 2), VoiceConnectorItem(EAST.voice_connector_id, 1)),
+    ("+12065550111",),
+)
+
+
+def test_a_number_leads_to_its_connector_or_to_those_of_its_group_by_rank() -> None:
+    """Guide p. 65: 1 is the highest priority, and higher ones are attempted first."""
+    snapshot = Snapshot.of([WEST, EAST], [GROUP])
+    assert snapshot.inbound("+12065550100") == (EAST,)
+    assert snapshot.inbound("+12065550111") == (EAST, WEST)
+    assert snapshot.inbound("+12065550199") == ()
+    assert snapshot.owner("+12065550111") is None
+    assert snapshot.holders["+12065550111"] is GROUP
+
+
+def test_a_number_in_the_deletion_queue_leads_nowhere_and_is_told_from_an_unassigned_one() -> None:
+    """Guide p. 58."""
+    snapshot = Snapshot.of([EAST], (), {"+12065550199": 1.0})
+    assert snapshot.inbound("+12065550199") == snapshot.inbound("+12065550198") == ()
+    assert snapshot.awaits_deletion("+12065550199")
+    assert not snapshot.awaits_deletion("+12065550198")
+
+
+@pytest.mark.parametrize(
+    ("connectors", "groups", "queue", "message"),
+    [
+        ([EAST], [GROUP], {}, "no such Voice Connector"),
+        ([EAST, WEST], [GROUP, GROUP], {}, "two Voice Connector groups"),
+        ([VoiceConnector("0" * 22, "x", phone_numbers=("+12065550111",)), EAST, WEST], [GROUP], {}, "both have"),
+        ([EAST, WEST], [GROUP], {"+12065550111": 1.0}, "deletion queue"),
+    ],
+)
+def test_a_snapshot_without_sense_is_refused(
+    connectors: list[VoiceConnector], groups: list[VoiceConnectorGroup], queue: dict[str, float], message: str
+) -> None:
+    groups = [replace(group) for group in groups]
+    with pytest.raises(ValueError, match=message):
+        Snapshot.of(connectors, groups, queue)

@@ -35,6 +35,7 @@ def test_the_aws_profile_has_the_published_values() -> None:
         3,
         5,
     )
+    assert (AWS.voice_connector_groups_max, AWS.group_members_max) == (3, 3)
     assert (AWS.allowed_prefix_min, AWS.cidr_allowed_list_max, AWS.credentials_max) == (27, 10, 10)
     assert not AWS.private_addresses_allowed
     assert not AWS.options_shows_capabilities
@@ -42,7 +43,7 @@ def test_the_aws_profile_has_the_published_values() -> None:
 
 def test_the_lab_profile_has_no_quotas_and_takes_private_addresses() -> None:
     quotas = [name for name in Profile.__slots__ if name.endswith(("_max", "_quota")) or "default_cps" in name]
-    assert len(quotas) == 8
+    assert len(quotas) == 10
     assert all(getattr(LAB, name) is None for name in quotas)
     assert LAB.private_addresses_allowed
     assert LAB.address_as_host

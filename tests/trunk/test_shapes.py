@@ -14,14 +14,19 @@ from hypothesis import strategies as st
 from voiceconnector.trunk.model import (
     AWS_REGIONS,
     Credential,
+    DNISEmergencyCallingConfiguration,
+    EmergencyCallingConfiguration,
     Origination,
     OriginationRoute,
     Termination,
     VoiceConnector,
+    VoiceConnectorGroup,
+    VoiceConnectorItem,
 )
 from voiceconnector.trunk.profile import Profile
 from voiceconnector.trunk.shapes import (
     COUNTRIES,
+    check_voice_connector_groups,
     check_voice_connectors,
     credential,
     differences,
@@ -30,6 +35,7 @@ from voiceconnector.trunk.shapes import (
     shape_of,
     termination,
     voice_connector,
+    voice_connector_group,
 )
 from voiceconnector.trunk.tables import ShapeError
 
@@ -58,6 +64,12 @@ def test_a_full_connector_is_read_field_for_field() -> None:
             "Routes": [{"Host": "pbx.example.com", "Port": 5080, "Protocol": "TCP", "Priority": 2, "Weight": 90}],
             "Disabled": True,
         },
+        "EmergencyCallingConfiguration": {
+            "DNIS": [
+                {"EmergencyPhoneNumber": "+12065550911", "CallingCountry": "US", "TestPhoneNumber": "+12065550933"},
+                {"EmergencyPhoneNumber": "+12065550912", "CallingCountry": "CA"},
+            ]
+        },
     }
     expected = VoiceConnector(
         voice_connector_id=ID,
@@ -69,9 +81,32 @@ def test_a_full_connector_is_read_field_for_field() -> None:
         termination=Termination(2, "+12065550100", ("US", "GB"), ("198.51.100.4/32",), True),
         credentials=(Credential("pbx", "secret"),),
         origination=Origination((OriginationRoute("pbx.example.com", 5080, "TCP", 2, 90),), True),
+        emergency_calling_configuration=EmergencyCallingConfiguration(
+            (
+                DNISEmergencyCallingConfiguration("+12065550911", "US", "+12065550933"),
+                DNISEmergencyCallingConfiguration("+12065550912", "CA"),
+            )
+        ),
     )
     assert voice_connector(table, "") == expected
     assert shape_of(expected) == table
+
+
+def test_a_group_is_read_field_for_field() -> None:
+    table = {
+        "VoiceConnectorGroupId": "0" * 22,
+        "Name": "both",
+        "VoiceConnectorItems": [
+            {"VoiceConnectorId": "1" * 22, "Priority": 99},
+            {"VoiceConnectorId": ID, "Priority": 1},
+        ],
+        "PhoneNumbers": ["+12065550111"],
+    }
+    items = (VoiceConnectorItem("1" * 22, 99), VoiceConnectorItem(ID, 1))
+    expected = VoiceConnectorGroup("0" * 22, "both", items, ("+12065550111",))
+    assert voice_connector_group(table, "") == expected
+    assert shape_of(expected) == table
+    assert expected.ranked == (ID, "1" * 22)
 
 
 def test_what_is_not_given_has_the_documented_default() -> None:
@@ -202,6 +237,17 @@ def test_every_connector_survives_json(connector: VoiceConnector) -> None:
             {
                 "VoiceConnectorId": ID,
                 "Name": "lab",
+                "EmergencyCallingConfiguration": {
+                    "DNIS": [{"EmergencyPhoneNumber": "+12065550911", "CallingCountry": "US"}] * 2
+                },
+            },
+            "T.EmergencyCallingConfiguration.DNIS[1].CallingCountry = 'US': is there already",
+        ),
+        (
+            voice_connector,
+            {
+                "VoiceConnectorId": ID,
+                "Name": "lab",
                 "Credentials": [{"Username": "pbx", "Password": "1"}, {"Username": "pbx", "Password": "2"}],
             },
             "T.Credentials[1].Username = 'pbx': is there already",
@@ -302,3 +348,26 @@ def test_differences_are_named_by_key_and_never_by_value() -> None:
     assert differences(stored, stored) == ()
     assert differences(stored, configured) == ("Name", "Termination.CpsLimit", "Credentials")
     assert differences(stored, replace(stored, origination=None)) == ("Origination",)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([VoiceConnectorGroup(f"{n:022}", "g") for n in range(4)], "groups = 4: the profile aws takes at most 3"),
+        (
+            [VoiceConnectorGroup("0" * 22, "g", tuple(VoiceConnectorItem(f"{n:022}", n + 1) for n in range(4)))],
+            r"groups\[0\].VoiceConnectorItems = 4: the profile aws takes at most 3",
+        ),
+        (
+            [VoiceConnectorGroup("0" * 22, "g", (), tuple(f"+1206555011{n}" for n in range(5)))],
+            r"groups\[\*\].PhoneNumbers = 6: the profile aws takes at most 5",
+        ),
+    ],
+)
+def test_the_limits_of_groups_are_the_aws_profiles_alone(groups: list[VoiceConnectorGroup], message: str) -> None:
+    """Guide p. 65: up to three groups; three connectors in each; the numbers of connectors count too."""
+    connectors = [VoiceConnector(f"{n:022}", "c") for n in range(4)]
+    connectors[0] = replace(connectors[0], phone_numbers=("+12065550100",))
+    check_voice_connector_groups(groups, connectors, LAB, "groups", "connectors")
+    with pytest.raises(ShapeError, match=message):
+        check_voice_connector_groups(groups, connectors, AWS, "groups", "connectors")

@@ -14,13 +14,17 @@ import pytest
 
 from voiceconnector.trunk.model import (
     Credential,
+    DNISEmergencyCallingConfiguration,
+    EmergencyCallingConfiguration,
     Origination,
     OriginationRoute,
     Termination,
     TerminationHealth,
     VoiceConnector,
+    VoiceConnectorGroup,
+    VoiceConnectorItem,
 )
-from voiceconnector.trunk.store import Conflict, NotFound, Store, StoreError
+from voiceconnector.trunk.store import DELETION_QUEUE_SECONDS, Conflict, NotFound, Store, StoreError
 from voiceconnector.trunk.tables import ShapeError
 
 LAB_ID = "abcdef1ghij2klmno3pqr4"
@@ -41,6 +45,14 @@ LAB = VoiceConnector(
     origination=Origination((OriginationRoute("192.0.2.7", 5080, "TCP", 2, 90),)),
 )
 OTHER = VoiceConnector(OTHER_ID, "other", phone_numbers=("+12065550199",))
+GROUP_ID = "group" * 4 + "00"
+GROUP = VoiceConnectorGroup(
+    GROUP_ID,
+    "both",
+    (VoiceConnectorItem(OTHER_ID, 2), VoiceConnectorItem(LAB_ID, 1)),
+    ("+12065550111",),
+)
+EMERGENCY = EmergencyCallingConfiguration((DNISEmergencyCallingConfiguration("+12065550911", "US", "+12065550933"),))
 
 
 class Clock:
@@ -131,6 +143,14 @@ CHANGES: dict[str, tuple[Callable[[Store], object], VoiceConnector]] = {
     "disassociate": (
         lambda s: s.disassociate_phone_numbers_from_voice_connector(LAB_ID, ["+12065550100"]),
         replace(LAB, phone_numbers=("+12065550101",)),
+    ),
+    "put emergency calling": (
+        lambda s: s.put_voice_connector_emergency_calling_configuration(LAB_ID, EMERGENCY),
+        replace(LAB, emergency_calling_configuration=EMERGENCY),
+    ),
+    "delete emergency calling": (
+        lambda s: s.delete_voice_connector_emergency_calling_configuration(LAB_ID),
+        LAB,
     ),
 }
 
@@ -272,7 +292,7 @@ def test_a_newer_schema_is_refused_and_left_alone(store: Store) -> None:
     database = sqlite3.connect(store.path)
     database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(StoreError, match=r"voiceconnector\.sqlite has schema version 99, .* up to 1"):
+    with pytest.raises(StoreError, match=r"voiceconnector\.sqlite has schema version 99, .* up to 2"):
         Store(store.path.parent)
     database = sqlite3.connect(store.path)
     assert database.execute("PRAGMA user_version").fetchone() == (99,)
@@ -330,16 +350,199 @@ def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
         Store(tmp_path / "var")
 
 
+# -- groups, and the deletion queue
+
+
+def test_a_group_is_seen_at_once_and_after_a_restart(store: Store, clock: Clock) -> None:
+    store.create_voice_connector_group(GROUP)
+    store.create_voice_connector_group(replace(GROUP, voice_connector_group_id="1" * 22, phone_numbers=()))
+    created = clock.now
+    clock.now += 60
+    store.update_voice_connector_group(GROUP_ID, "new", [VoiceConnectorItem(OTHER_ID, 1)])
+    store.associate_phone_numbers_with_voice_connector_group(GROUP_ID, ["+12065550112"])
+    store.disassociate_phone_numbers_from_voice_connector_group(GROUP_ID, ["+12065550111"])
+    expected = VoiceConnectorGroup(
+        GROUP_ID, "new", (VoiceConnectorItem(OTHER_ID, 1),), ("+12065550112",), created, clock.now
+    )
+    assert store.snapshot.groups[GROUP_ID] == expected
+    again = reopened(store)
+    assert again.snapshot.groups[GROUP_ID] == expected
+    assert list(again.snapshot.groups) == [GROUP_ID, "1" * 22]
+    assert [known.name for known in again.snapshot.inbound("+12065550112")] == ["other"]
+    again.close()
+
+
+def test_numbers_move_between_connectors_and_groups_only_when_forced(store: Store) -> None:
+    """Guide p. 66: Reassign takes a number from one connector or group to another."""
+    store.create_voice_connector_group(GROUP)
+    associate = store.associate_phone_numbers_with_voice_connector_group
+    assert associate(GROUP_ID, ["+12065550199", "+12065550111"]) == ("+12065550199",)
+    assert associate(GROUP_ID, ["+12065550199"], force_associate=True) == ()
+    assert store.snapshot.by_id[OTHER_ID].phone_numbers == ()
+    assert store.snapshot.groups[GROUP_ID].phone_numbers == ("+12065550111", "+12065550199")
+    store.associate_phone_numbers_with_voice_connector(LAB_ID, ["+12065550111"], force_associate=True)
+    assert store.snapshot.groups[GROUP_ID].phone_numbers == ("+12065550199",)
+    assert [known.name for known in store.snapshot.inbound("+12065550111")] == ["lab"]
+
+
+def test_a_group_and_what_it_has_are_deleted_only_apart(store: Store) -> None:
+    """Guide p. 66: all connectors and numbers have to be taken out before; the API answers 409."""
+    store.create_voice_connector_group(GROUP)
+    with pytest.raises(Conflict, match="phone numbers"):
+        store.delete_voice_connector_group(GROUP_ID)
+    store.disassociate_phone_numbers_from_voice_connector_group(GROUP_ID, GROUP.phone_numbers)
+    with pytest.raises(Conflict, match="Voice Connectors"):
+        store.delete_voice_connector_group(GROUP_ID)
+    store.disassociate_phone_numbers_from_voice_connector(OTHER_ID, OTHER.phone_numbers)
+    with pytest.raises(Conflict, match=f"is in group {GROUP_ID}"):
+        store.delete_voice_connector(OTHER_ID)
+    store.update_voice_connector_group(GROUP_ID, "empty", [])
+    store.delete_voice_connector(OTHER_ID)
+    store.delete_voice_connector_group(GROUP_ID)
+    again = reopened(store)
+    assert (dict(again.snapshot.groups), list(again.snapshot.by_id)) == ({}, [LAB_ID])
+    with pytest.raises(NotFound, match=GROUP_ID):
+        again.delete_voice_connector_group(GROUP_ID)
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        GROUP,
+        replace(GROUP, voice_connector_group_id="1" * 22),
+        replace(GROUP, voice_connector_group_id="1" * 22, phone_numbers=("+12065550100",)),
+        replace(
+            GROUP,
+            voice_connector_group_id="1" * 22,
+            phone_numbers=(),
+            voice_connector_items=(VoiceConnectorItem("9" * 22, 1),),
+        ),
+    ],
+    ids=["id", "number of a group", "number of a connector", "connector"],
+)
+def test_a_group_with_what_is_taken_or_not_there_is_not_created(store: Store, wrong: VoiceConnectorGroup) -> None:
+    store.create_voice_connector_group(GROUP)
+    before = store.snapshot
+    with pytest.raises(Conflict):
+        store.create_voice_connector_group(wrong)
+    assert store.snapshot is before
+
+
+def test_configured_groups_are_created_only_when_absent(store: Store) -> None:
+    assert store.create_groups_absent([GROUP]) == (store.snapshot.groups[GROUP_ID],)
+    assert store.create_groups_absent([replace(GROUP, name="changed in the file")]) == ()
+    assert store.snapshot.groups[GROUP_ID].name == "both"
+
+
+def test_a_deleted_number_can_be_restored_for_seven_days(store: Store, clock: Clock) -> None:
+    """Guide p. 58-59."""
+    assert DELETION_QUEUE_SECONDS == 604_800
+    with pytest.raises(Conflict, match=LAB_ID):
+        store.delete_phone_number("+12065550101")
+    store.disassociate_phone_numbers_from_voice_connector(LAB_ID, ["+12065550100", "+12065550101"])
+    store.delete_phone_number("+12065550100")
+    clock.now += 60
+    store.delete_phone_number("+12065550101")
+    numbers = ["+12065550101", "+12065550102"]
+    refused = store.associate_phone_numbers_with_voice_connector(LAB_ID, numbers, force_associate=True)
+    assert refused == ("+12065550101",)
+    again = reopened(store)
+    assert again.snapshot.awaits_deletion("+12065550101")
+    again.restore_phone_number("+12065550101")
+    assert again.associate_phone_numbers_with_voice_connector(LAB_ID, ["+12065550101"]) == ()
+    with pytest.raises(NotFound, match=r"\+12065550101 is not in the deletion queue"):
+        again.restore_phone_number("+12065550101")
+    again.close()
+
+
+def test_a_number_leaves_the_deletion_queue_for_good_when_its_time_is_over(tmp_path: Path, clock: Clock) -> None:
+    store = Store(tmp_path, clock)
+    store.delete_phone_number("+12065550100")
+    clock.now += DELETION_QUEUE_SECONDS - 1
+    store.flush()
+    assert store.snapshot.awaits_deletion("+12065550100")
+    store.delete_phone_number("+12065550100")
+    clock.now += 1
+    store.flush()
+    assert not store.snapshot.awaits_deletion("+12065550100")
+    again = reopened(store)
+    assert not again.snapshot.awaits_deletion("+12065550100")
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.delete_voice_connector_termination(LAB_ID),
+        lambda s: s.put_voice_connector_termination(LAB_ID, Termination(disabled=True)),
+        lambda s: s.delete_voice_connector_origination(LAB_ID),
+        lambda s: s.put_voice_connector_origination(LAB_ID, Origination(disabled=True)),
+        lambda s: s.put_voice_connector_emergency_calling_configuration(OTHER_ID, EMERGENCY),
+    ],
+)
+def test_emergency_calling_keeps_termination_and_origination_on(
+    store: Store, change: Callable[[Store], object]
+) -> None:
+    """Guide p. 62 for what it needs; the API's texts: emergency calling must be deleted first."""
+    store.put_voice_connector_emergency_calling_configuration(LAB_ID, EMERGENCY)
+    before = store.snapshot
+    with pytest.raises(Conflict, match="emergency calling needs termination and origination"):
+        change(store)
+    assert store.snapshot is before
+
+
+FIRST_SCHEMA = """
+CREATE TABLE voice_connectors (
+    position INTEGER PRIMARY KEY,
+    voice_connector_id TEXT NOT NULL UNIQUE,
+    shape TEXT NOT NULL,
+    created_timestamp REAL NOT NULL,
+    updated_timestamp REAL NOT NULL
+);
+CREATE TABLE termination_health (
+    voice_connector_id TEXT PRIMARY KEY
+        REFERENCES voice_connectors (voice_connector_id) ON DELETE CASCADE,
+    source TEXT NOT NULL,
+    timestamp REAL NOT NULL
+) WITHOUT ROWID;
+PRAGMA application_id = 0x56436E72;
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "voiceconnector.sqlite")
+    database.executescript(FIRST_SCHEMA)
+    shape = {"VoiceConnectorId": LAB_ID, "Name": "old", "PhoneNumbers": ["+12065550100"]}
+    with database:
+        database.execute("INSERT INTO voice_connectors VALUES (1, ?, ?, 1.0, 2.0)", (LAB_ID, json.dumps(shape)))
+        database.execute("INSERT INTO termination_health VALUES (?, '192.0.2.7', 3.0)", (LAB_ID,))
+    database.close()
+    store = Store(tmp_path)
+    assert store.snapshot.by_id[LAB_ID].name == "old"
+    assert store.termination_health(LAB_ID) == TerminationHealth("192.0.2.7", 3.0)
+    store.create_voice_connector_group(replace(GROUP, voice_connector_items=(VoiceConnectorItem(LAB_ID, 1),)))
+    store.delete_phone_number("+12065550199")
+    again = reopened(store)
+    assert [known.name for known in again.snapshot.inbound("+12065550111")] == ["old"]
+    assert again.snapshot.awaits_deletion("+12065550199")
+    again.close()
+
+
 WRITER = """
 import sys
 from pathlib import Path
-from voiceconnector.trunk.model import Termination, VoiceConnector
+from voiceconnector.trunk.model import Termination, VoiceConnector, VoiceConnectorGroup, VoiceConnectorItem
 from voiceconnector.trunk.store import Store
 store = Store(Path(sys.argv[1]))
 for number in range(len(store.snapshot.by_id), 100_000):
     id_ = f"{number:022}"
     store.create_voice_connector(VoiceConnector(id_, "written", phone_numbers=(f"+1{number:010}",)))
     store.put_voice_connector_termination(id_, Termination(cps_limit=number + 1))
+    group = VoiceConnectorGroup(f"g{number:021}", "written", (VoiceConnectorItem(id_, 1),), (f"+2{number:010}",))
+    store.create_voice_connector_group(group)
+    store.delete_phone_number(f"+3{number:010}")
     print(number, flush=True)
 """
 
@@ -355,7 +558,10 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.wait(10) == -signal.SIGKILL
         store = Store(tmp_path)
-        by_id = store.snapshot.by_id
+        snapshot = store.snapshot
         store.close()
         for number in acknowledged:
-            assert by_id[f"{number:022}"].termination == Termination(cps_limit=number + 1)
+            connector = snapshot.by_id[f"{number:022}"]
+            assert connector.termination == Termination(cps_limit=number + 1)
+            assert snapshot.inbound(f"+2{number:010}") == (connector,)
+            assert snapshot.awaits_deletion(f"+3{number:010}")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from .attempts import Admission, Authentication, Authenticator, CallAttempt
 from .decisions import Decision, Outcome, listed, shown
 from .limits import Limits
-from .model import Snapshot, Termination, VoiceConnector
+from .model import Snapshot, Termination, VoiceConnector, identity
 from .numbers import country_of, e164, suggestion, why_not_e164
 from .profile import Profile
 
@@ -457,7 +457,7 @@ def _caller_id(examination: Examination) -> Decision | None:
         return None
     header, user = _caller(examination.attempt, profile)
     number = e164(user)
-    if number and examination.directory.snapshot.owner(number) is examination.connector:
+    if number and _may_present(examination, number):
         examination.caller = number
         return None
     if default_number:
@@ -466,12 +466,23 @@ def _caller_id(examination: Examination) -> Decision | None:
     return _unowned_caller(examination, header, user)
 
 
+def _may_present(examination: Examination, number: str) -> bool:
+    """Whether the number is the connector's own, or one of a group that it is in."""
+    connector, snapshot = examination.connector, examination.directory.snapshot
+    if snapshot.owner(number) is connector:
+        return True
+    return examination.profile.group_numbers_call_out and connector in snapshot.inbound(number)
+
+
 def _unowned_caller(examination: Examination, header: str, user: str) -> Decision:
     connector, snapshot = examination.connector, examination.directory.snapshot
-    owner = snapshot.owner(e164(user))
+    holder = snapshot.holders.get(e164(user))
     guess = suggestion(user)
-    if owner is not None:
-        because = f"the caller {e164(user)} ({header}) is a number of Voice Connector {owner.voice_connector_id}"
+    if holder is not None:
+        kind = "Voice Connector" if isinstance(holder, VoiceConnector) else "Voice Connector group"
+        because = f"the caller {e164(user)} ({header}) is a number of {kind} {identity(holder)}"
+    elif snapshot.awaits_deletion(e164(user)):
+        because = f"the caller {e164(user)} ({header}) is in the deletion queue"
     else:
         because = f'the caller "{shown(user)}" ({header}) is no number of the connector'
     because += f", and {connector.voice_connector_id} has {listed(connector.phone_numbers) or 'no numbers'}"
@@ -496,7 +507,8 @@ def _caller_id_passed(review: Review) -> str:
     header, user = _caller(review.attempt, review.profile)
     presented = review.admission.caller
     if e164(user) == presented:
-        return f"the caller {presented} ({header}) is a number of the connector"
+        whose = "the connector" if presented in review.connector.phone_numbers else "a group that the connector is in"
+        return f"the caller {presented} ({header}) is a number of {whose}"
     return f'Termination.DefaultPhoneNumber {presented} replaces the caller "{shown(user)}" ({header})'
 
 

@@ -1,4 +1,5 @@
-"""Voice Connectors as immutable values: AWS's shapes of `chime-sdk-voice` 2022-08-03, names in snake_case.
+"""Voice Connectors and their groups as immutable values: AWS's shapes of `chime-sdk-voice` 2022-08-03, names in
+snake_case.
 
 A `Snapshot` is everything that a call needs to know, indexed. The store replaces it whole on each change, so
 a reader takes the reference once and needs no lock.
@@ -29,6 +30,8 @@ AWS_REGIONS = (
     "ap-southeast-2",
 )
 """Regions that have Voice Connectors."""
+
+_NOTHING: Mapping[str, float] = MappingProxyType({})
 
 NetworkType = Literal["IPV4_ONLY", "DUAL_STACK"]
 RouteProtocol = Literal["UDP", "TCP"]
@@ -97,6 +100,26 @@ class Origination:
 
 
 @dataclass(frozen=True, slots=True)
+class DNISEmergencyCallingConfiguration:
+    """Where emergency calls of one country are routed to: the numbers of a third-party provider (guide p. 62)."""
+
+    emergency_phone_number: str
+    """E.164 number that is called in place of the emergency number."""
+    calling_country: str
+    """ISO 3166-1 alpha-2."""
+    test_phone_number: str | None = None
+    """E.164 number that is called in place of the test number."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyCallingConfiguration:
+    """How a connector routes emergency calls, by the number dialled (DNIS)."""
+
+    dnis: tuple[DNISEmergencyCallingConfiguration, ...] = ()
+    """One for each country."""
+
+
+@dataclass(frozen=True, slots=True)
 class TerminationHealth:
     """The last successful OPTIONS of a PBX; one entry, not a history."""
 
@@ -124,6 +147,8 @@ class VoiceConnector:
     """Digest is asked for when there is one at least."""
     origination: Origination | None = None
     """None: never put, or deleted; nothing can come in then."""
+    emergency_calling_configuration: EmergencyCallingConfiguration | None = None
+    """None: never put, or deleted; emergency calls leave as they were dialled."""
     created_timestamp: float = 0.0
     """Unix time, seconds."""
     updated_timestamp: float = 0.0
@@ -140,37 +165,129 @@ class VoiceConnector:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceConnectorItem:
+    """A connector's place in a group."""
+
+    voice_connector_id: str
+    priority: int
+    """1 to 99, distinct in the group; 1 is tried first."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceConnectorGroup:
+    """Connectors that take calls from the PSTN for one another, across Regions (guide p. 64)."""
+
+    voice_connector_group_id: str
+    """22 characters of `[0-9a-z]`."""
+    name: str
+    voice_connector_items: tuple[VoiceConnectorItem, ...] = ()
+    phone_numbers: tuple[str, ...] = ()
+    """E.164 numbers associated with this group, each with its `+`."""
+    created_timestamp: float = 0.0
+    """Unix time, seconds."""
+    updated_timestamp: float = 0.0
+    """Unix time, seconds."""
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The ids of its connectors in the order in which they are tried."""
+        items = sorted(self.voice_connector_items, key=lambda item: item.priority)
+        return tuple(item.voice_connector_id for item in items)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All Voice Connectors at one moment, indexed for a call. Build one with `Snapshot.of`."""
+    """All Voice Connectors, groups and numbers at one moment, indexed for a call. Build one with `Snapshot.of`."""
 
     by_id: Mapping[str, VoiceConnector]
     """In order of creation."""
     by_host_name: Mapping[str, VoiceConnector]
     """Keys in lower case."""
-    by_phone_number: Mapping[str, VoiceConnector]
-    """The connector that each E.164 number is associated with."""
+    groups: Mapping[str, VoiceConnectorGroup]
+    """By id, in order of creation."""
+    holders: Mapping[str, VoiceConnector | VoiceConnectorGroup]
+    """The connector or group that each E.164 number is associated with."""
+    deletion_queue: Mapping[str, float]
+    """Numbers that were deleted and can still be restored, and when they are gone for good, in Unix time."""
+    _inbound: Mapping[str, tuple[VoiceConnector, ...]]
 
     @classmethod
-    def of(cls, voice_connectors: Iterable[VoiceConnector]) -> "Snapshot":
-        """Index connectors. Raises ValueError when two share an id or a phone number."""
+    def of(
+        cls,
+        voice_connectors: Iterable[VoiceConnector],
+        groups: Iterable[VoiceConnectorGroup] = (),
+        deletion_queue: Mapping[str, float] = _NOTHING,
+    ) -> "Snapshot":
+        """Index all there is.
+
+        Raises ValueError when two share an id or a phone number, when a group has a connector that is not
+        there, and when a number in the deletion queue is associated.
+        """
         by_id: dict[str, VoiceConnector] = {}
-        by_phone_number: dict[str, VoiceConnector] = {}
+        by_group_id: dict[str, VoiceConnectorGroup] = {}
+        holders: dict[str, VoiceConnector | VoiceConnectorGroup] = {}
+        inbound: dict[str, tuple[VoiceConnector, ...]] = {}
         for connector in voice_connectors:
             if by_id.setdefault(connector.voice_connector_id, connector) is not connector:
                 raise ValueError(f"two Voice Connectors have the id {connector.voice_connector_id}")
-            for number in connector.phone_numbers:
-                owner = by_phone_number.setdefault(number, connector)
-                if owner is not connector:
+            _give_numbers(connector, (connector,), holders, inbound, deletion_queue)
+        for group in groups:
+            if by_group_id.setdefault(group.voice_connector_group_id, group) is not group:
+                raise ValueError(f"two Voice Connector groups have the id {group.voice_connector_group_id}")
+            for id_ in group.ranked:
+                if id_ not in by_id:
                     raise ValueError(
-                        f"{owner.voice_connector_id} and {connector.voice_connector_id} both have {number}"
+                        f"{group.voice_connector_group_id} has {id_}, and there is no such Voice Connector"
                     )
+            _give_numbers(group, tuple(by_id[id_] for id_ in group.ranked), holders, inbound, deletion_queue)
         by_host_name = {connector.outbound_host_name.lower(): connector for connector in by_id.values()}
-        return cls(MappingProxyType(by_id), MappingProxyType(by_host_name), MappingProxyType(by_phone_number))
+        return cls(
+            MappingProxyType(by_id),
+            MappingProxyType(by_host_name),
+            MappingProxyType(by_group_id),
+            MappingProxyType(holders),
+            MappingProxyType(dict(deletion_queue)),
+            MappingProxyType(inbound),
+        )
 
     def for_host_name(self, host_name: str) -> VoiceConnector | None:
         """The connector behind a host name; case (RFC 4343) and a final dot (RFC 1034 3.1) do not matter."""
         return self.by_host_name.get(host_name.lower().removesuffix("."))
 
     def owner(self, phone_number: str) -> VoiceConnector | None:
-        """The connector that an E.164 number (with its `+`) is associated with."""
-        return self.by_phone_number.get(phone_number)
+        """The connector that an E.164 number (with its `+`) is itself associated with."""
+        holder = self.holders.get(phone_number)
+        return holder if isinstance(holder, VoiceConnector) else None
+
+    def inbound(self, phone_number: str) -> tuple[VoiceConnector, ...]:
+        """The connectors that take calls to an E.164 number, in the order in which they are to be tried.
+
+        One for a connector's own number, a group's by rank; none for a number that is associated with
+        nothing, of a group without connectors, or in the deletion queue.
+        """
+        return self._inbound.get(phone_number, ())
+
+    def awaits_deletion(self, phone_number: str) -> bool:
+        """Whether an E.164 number is in the deletion queue, where no call reaches it."""
+        return phone_number in self.deletion_queue
+
+
+def identity(holder: VoiceConnector | VoiceConnectorGroup) -> str:
+    """The id of a connector or a group."""
+    return holder.voice_connector_id if isinstance(holder, VoiceConnector) else holder.voice_connector_group_id
+
+
+def _give_numbers(
+    holder: VoiceConnector | VoiceConnectorGroup,
+    serving: tuple[VoiceConnector, ...],
+    holders: dict[str, VoiceConnector | VoiceConnectorGroup],
+    inbound: dict[str, tuple[VoiceConnector, ...]],
+    deletion_queue: Mapping[str, float],
+) -> None:
+    for number in holder.phone_numbers:
+        other = holders.setdefault(number, holder)
+        if other is not holder:
+            raise ValueError(f"{identity(other)} and {identity(holder)} both have {number}")
+        if number in deletion_queue:
+            raise ValueError(f"{identity(holder)} has {number}, which is in the deletion queue")
+        inbound[number] = serving

@@ -98,6 +98,24 @@ class Profile:
     calling_plan_status: int = 403
     """Status code for a country outside the calling plan."""
 
+    # Unverified: a group is for incoming calls; whether its connectors may call out with its numbers is not said.
+    group_numbers_call_out: bool = True
+    """Whether a connector may present the numbers of a group that it is in as its caller's."""
+
+    # Emergency calls
+
+    emergency_number: str = "911"
+    """What a PBX dials, without +, for emergency services."""
+    # Unverified: no public page of the service names it; it is what other providers in North America use.
+    emergency_test_number: str = "933"
+    """What a PBX dials, without +, to test that."""
+    # Unverified: the guide asks for "a United States emergency number"; how it is enforced is not published.
+    emergency_routing_countries: tuple[str, ...] = ("US",)
+    """Where the numbers that emergency calls are routed to must be, ISO 3166-1 alpha-2."""
+    # Unverified: no public text says so; a limit that holds up a call for help would be a strange one.
+    emergency_calls_exempt: bool = True
+    """Whether emergency calls pass the calls per second, the quota of active calls and the calling plan."""
+
     # Media
 
     codecs: tuple[str, ...] = ("PCMU",)
@@ -159,6 +177,10 @@ class Profile:
     """Voice Connectors in a Region."""
     phone_numbers_max: int | None = 5
     """Phone numbers in the account."""
+    voice_connector_groups_max: int | None = 3
+    """Voice Connector groups in the account."""
+    group_members_max: int | None = 3
+    """Voice Connectors in a group."""
 
     @classmethod
     def named(cls, name: str) -> "Profile":
@@ -190,5 +212,7 @@ LAB = replace(
     routes_max=None,
     voice_connectors_max=None,
     phone_numbers_max=None,
+    voice_connector_groups_max=None,
+    group_members_max=None,
 )
 """For a laboratory: private addresses, a PBX that sends to an IP address, no quotas."""

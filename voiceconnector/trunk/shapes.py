@@ -13,17 +13,26 @@ from ipaddress import ip_address, ip_interface, ip_network
 from .model import (
     AWS_REGIONS,
     Credential,
+    DNISEmergencyCallingConfiguration,
+    EmergencyCallingConfiguration,
     NetworkType,
     Origination,
     OriginationRoute,
     RouteProtocol,
     Termination,
     VoiceConnector,
+    VoiceConnectorGroup,
+    VoiceConnectorItem,
+    identity,
 )
+from .numbers import country_of
 from .profile import Profile
 from .tables import Reader, ShapeError, Table, boolean, choice, matching, text, whole
 
-Shape = VoiceConnector | Termination | Credential | Origination | OriginationRoute
+Shape = (
+    VoiceConnector | Termination | Credential | Origination | OriginationRoute | EmergencyCallingConfiguration
+    | DNISEmergencyCallingConfiguration | VoiceConnectorGroup | VoiceConnectorItem
+)  # fmt: skip
 
 NETWORK = "an IPv4 or IPv6 network such as 192.0.2.0/27"
 
@@ -42,6 +51,7 @@ COUNTRIES = frozenset(
 )
 
 voice_connector_id = matching("[0-9a-z]{22}", "22 characters of 0-9 and a-z")
+voice_connector_group_id = voice_connector_id
 name = matching("[a-zA-Z0-9 _.-]{1,256}", "1 to 256 letters, digits, spaces, _, . or -")
 aws_region = choice(*AWS_REGIONS)
 network_type: Reader[NetworkType] = choice("IPV4_ONLY", "DUAL_STACK")
@@ -124,18 +134,60 @@ def origination(entries: object, path: str) -> Origination:
     )
 
 
+def dnis_emergency_calling_configuration(entries: object, path: str) -> DNISEmergencyCallingConfiguration:
+    table = Table(entries, path, ("EmergencyPhoneNumber", "TestPhoneNumber", "CallingCountry"))
+    return DNISEmergencyCallingConfiguration(
+        emergency_phone_number=table.required("EmergencyPhoneNumber", phone_number),
+        calling_country=table.required("CallingCountry", country),
+        test_phone_number=table.get("TestPhoneNumber", phone_number, None),
+    )
+
+
+def emergency_calling_configuration(entries: object, path: str) -> EmergencyCallingConfiguration:
+    """Raises ShapeError for a country that occurs twice."""
+    table = Table(entries, path, ("DNIS",))
+    dnis = table.shapes("DNIS", dnis_emergency_calling_configuration)
+    _distinct([entry.calling_country for entry in dnis], f"{path}.DNIS", "CallingCountry")
+    return EmergencyCallingConfiguration(dnis)
+
+
+def voice_connector_item(entries: object, path: str) -> VoiceConnectorItem:
+    table = Table(entries, path, ("VoiceConnectorId", "Priority"))
+    return VoiceConnectorItem(
+        voice_connector_id=table.required("VoiceConnectorId", voice_connector_id),
+        priority=table.required("Priority", whole(1, 99)),
+    )
+
+
+def voice_connector_group(entries: object, path: str) -> VoiceConnectorGroup:
+    """A group with its numbers. Raises ShapeError for a connector or a priority that occurs twice."""
+    table = Table(entries, path, ("VoiceConnectorGroupId", "Name", "VoiceConnectorItems", "PhoneNumbers"))
+    items = table.shapes("VoiceConnectorItems", voice_connector_item)
+    _distinct([item.voice_connector_id for item in items], f"{path}.VoiceConnectorItems", "VoiceConnectorId")
+    _distinct([item.priority for item in items], f"{path}.VoiceConnectorItems", "Priority")
+    return VoiceConnectorGroup(
+        voice_connector_group_id=table.required("VoiceConnectorGroupId", voice_connector_group_id),
+        name=table.required("Name", name),
+        voice_connector_items=items,
+        phone_numbers=table.each("PhoneNumbers", phone_number),
+    )
+
+
+def _distinct(values: Sequence[str | int], path: str, key: str) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ShapeError(f"{path}[{index}].{key}", f"= {value!r}: is there already")
+
+
 def voice_connector(entries: object, path: str) -> VoiceConnector:
     """A connector with all that is configured on it. Raises ShapeError for a user name that occurs twice."""
     keys = (
         "VoiceConnectorId", "Name", "AwsRegion", "RequireEncryption", "NetworkType", "PhoneNumbers",
-        "Termination", "Credentials", "Origination",
+        "Termination", "Credentials", "Origination", "EmergencyCallingConfiguration",
     )  # fmt: skip
     table = Table(entries, path, keys)
     credentials = table.shapes("Credentials", credential)
-    usernames = [known.username for known in credentials]
-    for index, username in enumerate(usernames):
-        if username in usernames[:index]:
-            raise ShapeError(f"{path}.Credentials[{index}].Username", f"= {username!r}: is there already")
+    _distinct([known.username for known in credentials], f"{path}.Credentials", "Username")
     return VoiceConnector(
         voice_connector_id=table.required("VoiceConnectorId", voice_connector_id),
         name=table.required("Name", name),
@@ -146,27 +198,29 @@ def voice_connector(entries: object, path: str) -> VoiceConnector:
         termination=table.shape("Termination", termination),
         credentials=credentials,
         origination=table.shape("Origination", origination),
+        emergency_calling_configuration=table.shape("EmergencyCallingConfiguration", emergency_calling_configuration),
     )
 
 
 def shape_of(value: Shape) -> dict[str, object]:
     """The table of a value, with AWS's keys; what is None, derived or a time of change is left out."""
     return {
-        "".join(word.capitalize() for word in field.name.split("_")): _plain(content)
+        _key(field.name): _plain(content)
         for field in fields(value)
         if field.init and not field.name.endswith("_timestamp")
         if (content := getattr(value, field.name)) is not None
     }
 
 
+def _key(field_name: str) -> str:
+    """AWS's key for one of our fields: "CpsLimit" for "cps_limit"."""
+    return "DNIS" if field_name == "dnis" else "".join(word.capitalize() for word in field_name.split("_"))
+
+
 def _plain(content: object) -> object:
-    match content:
-        case tuple():
-            return [_plain(item) for item in content]
-        case Termination() | Credential() | Origination() | OriginationRoute():
-            return shape_of(content)
-        case _:
-            return content
+    if isinstance(content, tuple):
+        return [_plain(item) for item in content]
+    return shape_of(content) if isinstance(content, Shape) else content
 
 
 def differences(stored: VoiceConnector, configured: VoiceConnector) -> tuple[str, ...]:
@@ -217,6 +271,54 @@ def check_voice_connectors(
     _at_most(profile.phone_numbers_max, len(owners), f"{path}[*].PhoneNumbers", profile)
 
 
+def check_voice_connector_groups(
+    groups: Sequence[VoiceConnectorGroup],
+    connectors: Sequence[VoiceConnector],
+    profile: Profile,
+    path: str,
+    connectors_path: str,
+) -> None:
+    """The same for groups next to the connectors that there are.
+
+    Each has an id and phone numbers of its own, and all its connectors are among `connectors`.
+    """
+    known = {connector.voice_connector_id for connector in connectors}
+    ids: dict[str, str] = {}
+    owners = {
+        number: f"{connectors_path}[{index}].PhoneNumbers"
+        for index, connector in enumerate(connectors)
+        for number in connector.phone_numbers
+    }
+    _at_most(profile.voice_connector_groups_max, len(groups), path, profile)
+    for index, group in enumerate(groups):
+        here, id_ = f"{path}[{index}]", group.voice_connector_group_id
+        if other := ids.get(id_):
+            problem = f"= '{id_}': is the id of {other} already; give each its VoiceConnectorGroupId or its Name"
+            raise ShapeError(f"{here}.VoiceConnectorGroupId", problem)
+        ids[id_] = here
+        _at_most(profile.group_members_max, len(group.voice_connector_items), f"{here}.VoiceConnectorItems", profile)
+        for position, item in enumerate(group.voice_connector_items):
+            if item.voice_connector_id not in known:
+                problem = f"= '{item.voice_connector_id}': is the id of no Voice Connector in {connectors_path}"
+                raise ShapeError(f"{here}.VoiceConnectorItems[{position}].VoiceConnectorId", problem)
+        for position, number in enumerate(group.phone_numbers):
+            number_path = f"{here}.PhoneNumbers[{position}]"
+            if other := owners.get(number):
+                raise ShapeError(number_path, f"= '{number}': stands in {other} already")
+            owners[number] = f"{here}.PhoneNumbers"
+    _at_most(profile.phone_numbers_max, len(owners), f"{path}[*].PhoneNumbers", profile)
+
+
+def check_deletion_queue(
+    numbers: Sequence[str], holders: Sequence[VoiceConnector | VoiceConnectorGroup], path: str
+) -> None:
+    """Raise ShapeError for a number that is associated, as such a number cannot be deleted (guide p. 58)."""
+    owners = {number: identity(holder) for holder in holders for number in holder.phone_numbers}
+    for index, number in enumerate(numbers):
+        if number in owners:
+            raise ShapeError(f"{path}[{index}]", f"= '{number}': is a number of {owners[number]}")
+
+
 def check_voice_connector(connector: VoiceConnector, profile: Profile, path: str) -> None:
     """Raise ShapeError for the first setting that breaks a rule of the service, or a limit of the profile."""
     if connector.termination:
@@ -225,6 +327,8 @@ def check_voice_connector(connector: VoiceConnector, profile: Profile, path: str
     if connector.origination:
         encrypted = connector.require_encryption
         check_origination(connector.origination, encrypted, profile, f"{path}.Origination")
+    if connector.emergency_calling_configuration:
+        check_emergency_calling(connector, profile, f"{path}.EmergencyCallingConfiguration")
 
 
 def check_termination(termination: Termination, profile: Profile, path: str) -> None:
@@ -251,6 +355,34 @@ def check_origination(origination: Origination, encrypted: bool, profile: Profil
         if not (profile.private_addresses_allowed or _is_public(route.host)):
             problem = f"= '{route.host}': the profile {profile.name} takes public addresses only"
             raise ShapeError(f"{path}.Routes[{index}].Host", problem)
+
+
+def check_emergency_calling(connector: VoiceConnector, profile: Profile, path: str) -> None:
+    """The same for a connector's emergency calling: what it needs, and where its numbers are (guide p. 62)."""
+    missing = emergency_prerequisite(connector)
+    if missing:
+        raise ShapeError(path, f"must not be there: {missing}")
+    configuration = connector.emergency_calling_configuration
+    allowed = profile.emergency_routing_countries
+    for index, entry in enumerate(configuration.dnis if configuration else ()):
+        for key, number in (
+            ("EmergencyPhoneNumber", entry.emergency_phone_number),
+            ("TestPhoneNumber", entry.test_phone_number),
+        ):
+            if number and country_of(number) not in allowed:
+                problem = (
+                    f"= '{number}': must be a number of {' or '.join(allowed)}, as emergency calls are routed there"
+                )
+                raise ShapeError(f"{path}.DNIS[{index}].{key}", problem)
+
+
+def emergency_prerequisite(connector: VoiceConnector) -> str:
+    """What a connector lacks for emergency calling, in words; empty where it has termination and origination."""
+    for setting, value in (("Termination", connector.termination), ("Origination", connector.origination)):
+        if value is None or value.disabled:
+            state = "is not configured" if value is None else "is disabled"
+            return f"emergency calling needs termination and origination, and {setting} {state}"
+    return ""
 
 
 def _at_most(limit: int | None, given: int, path: str, profile: Profile) -> None:

@@ -1,4 +1,4 @@
-"""The one owner of Voice Connectors: an immutable `Snapshot` for readers, SQLite underneath.
+"""The one owner of Voice Connectors, their groups and numbers: an immutable `Snapshot` for readers, SQLite underneath.
 
 A change is checked, committed and only then shown: `snapshot` is replaced whole, so a reader never sees half
 of it, and what a method has returned from survives a kill of the process (WAL, synchronous=NORMAL). One
@@ -17,10 +17,23 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from .model import Credential, Origination, Snapshot, Termination, TerminationHealth, VoiceConnector
-from .shapes import shape_of, voice_connector
+from .model import (
+    Credential,
+    EmergencyCallingConfiguration,
+    Origination,
+    Snapshot,
+    Termination,
+    TerminationHealth,
+    VoiceConnector,
+    VoiceConnectorGroup,
+    VoiceConnectorItem,
+    identity,
+)
+from .shapes import emergency_prerequisite, shape_of, voice_connector, voice_connector_group
 
 FILE_NAME = "voiceconnector.sqlite"
+DELETION_QUEUE_SECONDS = 7 * 86_400.0
+"""How long a deleted number can be restored (guide p. 58)."""
 
 _APPLICATION_ID = 0x56436E72  # "VCnr", SQLite's application_id: tells our file from another program's
 _LOCK_WAIT = 1.0  # seconds; as long as a predecessor may need to close the file
@@ -42,7 +55,25 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             timestamp REAL NOT NULL
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE voice_connector_groups (
+            position INTEGER PRIMARY KEY,
+            voice_connector_group_id TEXT NOT NULL UNIQUE,
+            shape TEXT NOT NULL,
+            created_timestamp REAL NOT NULL,
+            updated_timestamp REAL NOT NULL
+        )""",
+        """CREATE TABLE deletion_queue (
+            phone_number TEXT PRIMARY KEY,
+            deletion_timestamp REAL NOT NULL
+        ) WITHOUT ROWID""",
+    ),
 )
+_KINDS = (
+    ("voice_connectors", "voice_connector_id", VoiceConnector),
+    ("voice_connector_groups", "voice_connector_group_id", VoiceConnectorGroup),
+)
+"""Table, its column of ids, and what is in it."""
 
 
 class StoreError(Exception):
@@ -50,7 +81,7 @@ class StoreError(Exception):
 
 
 class NotFound(LookupError):
-    """There is no Voice Connector with this id."""
+    """There is no Voice Connector or group with this id, or no such number in the deletion queue."""
 
 
 class Conflict(ValueError):
@@ -58,7 +89,7 @@ class Conflict(ValueError):
 
 
 class Store:
-    """Voice Connectors, kept in `<data_dir>/voiceconnector.sqlite`. Close it when done."""
+    """Voice Connectors, groups and numbers, kept in `<data_dir>/voiceconnector.sqlite`. Close it when done."""
 
     def __init__(self, data_dir: Path, clock: Callable[[], float] = time.time) -> None:
         """Open the file, or create it. Raises StoreError; `clock` gives Unix time in seconds."""
@@ -72,7 +103,7 @@ class Store:
         try:
             with self._explaining():
                 self._prepare()
-                self.snapshot = Snapshot.of(self._stored())
+                self.snapshot = Snapshot.of(self._stored(), self._stored_groups(), self._stored_deletion_queue())
                 """What readers take; replaced whole on each change."""
                 self._health = self._stored_health()
         except BaseException:
@@ -100,26 +131,40 @@ class Store:
         self._write(absent, created=True)
         return tuple(self.snapshot.by_id[known.voice_connector_id] for known in absent)
 
+    def create_groups_absent(self, groups: Iterable[VoiceConnectorGroup]) -> tuple[VoiceConnectorGroup, ...]:
+        """The same for groups. Raises Conflict if a connector of theirs is not there, too."""
+        absent = [known for known in groups if known.voice_connector_group_id not in self.snapshot.groups]
+        self._write(absent, created=True)
+        return tuple(self.snapshot.groups[known.voice_connector_group_id] for known in absent)
+
     def update_voice_connector(self, voice_connector_id: str, name: str, require_encryption: bool) -> None:
         known = self._known(voice_connector_id)
         self._write([replace(known, name=name, require_encryption=require_encryption)])
 
     def delete_voice_connector(self, voice_connector_id: str) -> None:
-        """Remove a connector with its health. Raises Conflict while it has phone numbers."""
+        """Remove a connector with its health. Raises Conflict while it has phone numbers or is in a group."""
+        snapshot = self.snapshot
         if self._known(voice_connector_id).phone_numbers:
             raise Conflict(f"{voice_connector_id} still has phone numbers; disassociate them first")
-        remaining = [known for id_, known in self.snapshot.by_id.items() if id_ != voice_connector_id]
+        for group in snapshot.groups.values():
+            if voice_connector_id in group.ranked:
+                raise Conflict(f"{voice_connector_id} is in group {group.voice_connector_group_id}; take it out first")
+        remaining = [known for id_, known in snapshot.by_id.items() if id_ != voice_connector_id]
         with self._transaction():
             self._database.execute("DELETE FROM voice_connectors WHERE voice_connector_id = ?", (voice_connector_id,))
         self._health.pop(voice_connector_id, None)
         self._unsaved_health.pop(voice_connector_id, None)
-        self.snapshot = Snapshot.of(remaining)
+        self.snapshot = Snapshot.of(remaining, snapshot.groups.values(), snapshot.deletion_queue)
+
+    # Emergency calling needs termination and origination, so it has to go before they do
 
     def put_voice_connector_termination(self, voice_connector_id: str, termination: Termination) -> None:
-        self._write([replace(self._known(voice_connector_id), termination=termination)])
+        """Raises Conflict if it is disabled while the connector has emergency calling."""
+        self._write([_prepared(replace(self._known(voice_connector_id), termination=termination))])
 
     def delete_voice_connector_termination(self, voice_connector_id: str) -> None:
-        self._write([replace(self._known(voice_connector_id), termination=None)])
+        """Raises Conflict while the connector has emergency calling."""
+        self._write([_prepared(replace(self._known(voice_connector_id), termination=None))])
 
     def put_voice_connector_termination_credentials(
         self, voice_connector_id: str, credentials: Collection[Credential]
@@ -138,40 +183,129 @@ class Store:
         self._write([replace(known, credentials=remaining)])
 
     def put_voice_connector_origination(self, voice_connector_id: str, origination: Origination) -> None:
-        self._write([replace(self._known(voice_connector_id), origination=origination)])
+        """Raises Conflict if it is disabled while the connector has emergency calling."""
+        self._write([_prepared(replace(self._known(voice_connector_id), origination=origination))])
 
     def delete_voice_connector_origination(self, voice_connector_id: str) -> None:
-        self._write([replace(self._known(voice_connector_id), origination=None)])
+        """Raises Conflict while the connector has emergency calling."""
+        self._write([_prepared(replace(self._known(voice_connector_id), origination=None))])
+
+    def put_voice_connector_emergency_calling_configuration(
+        self, voice_connector_id: str, configuration: EmergencyCallingConfiguration
+    ) -> None:
+        """Raises Conflict unless termination and origination are on."""
+        self._write(
+            [_prepared(replace(self._known(voice_connector_id), emergency_calling_configuration=configuration))]
+        )
+
+    def delete_voice_connector_emergency_calling_configuration(self, voice_connector_id: str) -> None:
+        self._write([replace(self._known(voice_connector_id), emergency_calling_configuration=None)])
+
+    # Groups
+
+    def create_voice_connector_group(self, group: VoiceConnectorGroup) -> None:
+        """Add a group. Raises Conflict if its id or a number of its is taken, or a connector is not there."""
+        self._write([group], created=True)
+
+    def update_voice_connector_group(
+        self, voice_connector_group_id: str, name: str, items: Iterable[VoiceConnectorItem]
+    ) -> None:
+        """Raises Conflict if a connector is not there."""
+        group = self._known_group(voice_connector_group_id)
+        self._write([replace(group, name=name, voice_connector_items=tuple(items))])
+
+    def delete_voice_connector_group(self, voice_connector_group_id: str) -> None:
+        """Remove a group. Raises Conflict while it has connectors or phone numbers (guide p. 66)."""
+        group = self._known_group(voice_connector_group_id)
+        if group.phone_numbers or group.voice_connector_items:
+            what = "phone numbers" if group.phone_numbers else "Voice Connectors"
+            raise Conflict(f"{voice_connector_group_id} still has {what}; take them out first")
+        snapshot = self.snapshot
+        remaining = [known for id_, known in snapshot.groups.items() if id_ != voice_connector_group_id]
+        with self._transaction():
+            self._database.execute(
+                "DELETE FROM voice_connector_groups WHERE voice_connector_group_id = ?", (voice_connector_group_id,)
+            )
+        self.snapshot = Snapshot.of(snapshot.by_id.values(), remaining, snapshot.deletion_queue)
+
+    # Phone numbers
 
     def associate_phone_numbers_with_voice_connector(
         self, voice_connector_id: str, phone_numbers: Collection[str], *, force_associate: bool = False
     ) -> tuple[str, ...]:
-        """Associate E.164 numbers. Those of another connector move if forced; if not, they are returned."""
-        known = self._known(voice_connector_id)
-        added: list[str] = []
-        refused: list[str] = []
-        for number in dict.fromkeys(phone_numbers):
-            owner = self.snapshot.owner(number)
-            if owner is None or (force_associate and owner is not known):
-                added.append(number)
-            elif owner is not known:
-                refused.append(number)
-        losing = [
-            replace(owner, phone_numbers=tuple(kept for kept in owner.phone_numbers if kept not in added))
-            for owner in self.snapshot.by_id.values()
-            if owner is not known and not set(added).isdisjoint(owner.phone_numbers)
-        ]
-        self._write([*losing, replace(known, phone_numbers=(*known.phone_numbers, *added))])
-        return tuple(refused)
+        """Associate E.164 numbers. Those of another connector or group move if forced; if not, they are returned.
+
+        Numbers in the deletion queue are returned in any case.
+        """
+        return self._associate(self._known(voice_connector_id), phone_numbers, force_associate)
+
+    def associate_phone_numbers_with_voice_connector_group(
+        self, voice_connector_group_id: str, phone_numbers: Collection[str], *, force_associate: bool = False
+    ) -> tuple[str, ...]:
+        """The same with a group."""
+        return self._associate(self._known_group(voice_connector_group_id), phone_numbers, force_associate)
 
     def disassociate_phone_numbers_from_voice_connector(
         self, voice_connector_id: str, phone_numbers: Collection[str]
     ) -> tuple[str, ...]:
         """Take E.164 numbers away; those that were not associated are returned."""
-        known = self._known(voice_connector_id)
-        remaining = tuple(number for number in known.phone_numbers if number not in phone_numbers)
-        self._write([replace(known, phone_numbers=remaining)])
-        return tuple(number for number in phone_numbers if number not in known.phone_numbers)
+        return self._disassociate(self._known(voice_connector_id), phone_numbers)
+
+    def disassociate_phone_numbers_from_voice_connector_group(
+        self, voice_connector_group_id: str, phone_numbers: Collection[str]
+    ) -> tuple[str, ...]:
+        """The same from a group."""
+        return self._disassociate(self._known_group(voice_connector_group_id), phone_numbers)
+
+    def delete_phone_number(self, phone_number: str) -> None:
+        """Put an E.164 number into the deletion queue. Raises Conflict while it is associated (guide p. 58)."""
+        holder = self.snapshot.holders.get(phone_number)
+        if holder is not None:
+            raise Conflict(f"{phone_number} is a number of {identity(holder)}; disassociate it first")
+        due = self._clock() + DELETION_QUEUE_SECONDS
+        self._queue({phone_number: due, **self.snapshot.deletion_queue})
+
+    def restore_phone_number(self, phone_number: str) -> None:
+        """Take a number out of the deletion queue. Raises NotFound if it is not in it."""
+        if not self.snapshot.awaits_deletion(phone_number):
+            raise NotFound(f"{phone_number} is not in the deletion queue")
+        self._queue({known: due for known, due in self.snapshot.deletion_queue.items() if known != phone_number})
+
+    def _associate(
+        self, taker: VoiceConnector | VoiceConnectorGroup, phone_numbers: Collection[str], force: bool
+    ) -> tuple[str, ...]:
+        snapshot = self.snapshot
+        added: list[str] = []
+        refused: list[str] = []
+        for number in dict.fromkeys(phone_numbers):
+            holder = snapshot.holders.get(number)
+            if snapshot.awaits_deletion(number) or (holder not in (None, taker) and not force):
+                refused.append(number)
+            elif holder is not taker:
+                added.append(number)
+        losing = {identity(holder): holder for number in added if (holder := snapshot.holders.get(number))}
+        self._write(
+            [
+                *(_with_numbers(holder, [kept for kept in holder.phone_numbers if kept not in added])
+                  for holder in losing.values()),
+                _with_numbers(taker, [*taker.phone_numbers, *added]),
+            ]
+        )  # fmt: skip
+        return tuple(refused)
+
+    def _disassociate(
+        self, holder: VoiceConnector | VoiceConnectorGroup, phone_numbers: Collection[str]
+    ) -> tuple[str, ...]:
+        self._write([_with_numbers(holder, [kept for kept in holder.phone_numbers if kept not in phone_numbers])])
+        return tuple(number for number in phone_numbers if number not in holder.phone_numbers)
+
+    def _queue(self, deletion_queue: dict[str, float]) -> None:
+        """Commit another deletion queue, then show it."""
+        snapshot = Snapshot.of(self.snapshot.by_id.values(), self.snapshot.groups.values(), deletion_queue)
+        with self._transaction():
+            self._database.execute("DELETE FROM deletion_queue")
+            self._database.executemany("INSERT INTO deletion_queue VALUES (?, ?)", deletion_queue.items())
+        self.snapshot = snapshot
 
     # Termination health, which changes with each OPTIONS and is written when the edge says so
 
@@ -187,7 +321,13 @@ class Store:
         return self._health.get(voice_connector_id)
 
     def flush(self) -> None:
-        """Write the health noted since the last time; costs nothing when there is none."""
+        """Write the health noted since the last time, and let go of the numbers whose deletion is due.
+
+        Costs nothing when there is neither.
+        """
+        now = self._clock()
+        if any(due <= now for due in self.snapshot.deletion_queue.values()):
+            self._queue({number: due for number, due in self.snapshot.deletion_queue.items() if due > now})
         if not self._unsaved_health:
             return
         rows = [(id_, health.source, health.timestamp) for id_, health in self._unsaved_health.items()]
@@ -203,32 +343,41 @@ class Store:
         except KeyError:
             raise NotFound(f"there is no Voice Connector {voice_connector_id}") from None
 
-    def _write(self, changed: Iterable[VoiceConnector], *, created: bool = False) -> None:
-        """Commit connectors, then show them. What could not be read back is refused, as a ShapeError."""
-        now = self._clock()
-        connectors = dict(self.snapshot.by_id)
-        rows: list[tuple[str, str, float, float]] = []
-        for connector in changed:
-            id_, shape = connector.voice_connector_id, shape_of(connector)
-            if created and id_ in connectors:
-                raise Conflict(f"there is a Voice Connector {id_} already")
-            created_timestamp = now if created else connector.created_timestamp
-            connectors[id_] = replace(
-                voice_connector(shape, id_), created_timestamp=created_timestamp, updated_timestamp=now
-            )
-            rows.append((id_, json.dumps(shape), created_timestamp, now))
+    def _known_group(self, voice_connector_group_id: str) -> VoiceConnectorGroup:
         try:
-            snapshot = Snapshot.of(connectors.values())
+            return self.snapshot.groups[voice_connector_group_id]
+        except KeyError:
+            raise NotFound(f"there is no Voice Connector group {voice_connector_group_id}") from None
+
+    def _write(self, changed: Iterable[VoiceConnector | VoiceConnectorGroup], *, created: bool = False) -> None:
+        """Commit connectors and groups, then show them. What could not be read back is refused, as a ShapeError."""
+        now = self._clock()
+        connectors, groups = dict(self.snapshot.by_id), dict(self.snapshot.groups)
+        rows: dict[type, list[tuple[str, str, float, float]]] = {VoiceConnector: [], VoiceConnectorGroup: []}
+        for holder in changed:
+            id_, shape = identity(holder), shape_of(holder)
+            if created and (id_ in connectors or id_ in groups):
+                raise Conflict(f"there is a Voice Connector or group {id_} already")
+            created_timestamp = now if created else holder.created_timestamp
+            if isinstance(holder, VoiceConnector):
+                connector = voice_connector(shape, id_)
+                connectors[id_] = replace(connector, created_timestamp=created_timestamp, updated_timestamp=now)
+            else:
+                group = voice_connector_group(shape, id_)
+                groups[id_] = replace(group, created_timestamp=created_timestamp, updated_timestamp=now)
+            rows[type(holder)].append((id_, json.dumps(shape), created_timestamp, now))
+        try:
+            snapshot = Snapshot.of(connectors.values(), groups.values(), self.snapshot.deletion_queue)
         except ValueError as error:
             raise Conflict(str(error)) from None
         with self._transaction():
-            self._database.executemany(
-                """INSERT INTO voice_connectors
-                    (voice_connector_id, shape, created_timestamp, updated_timestamp) VALUES (?, ?, ?, ?)
-                    ON CONFLICT (voice_connector_id) DO UPDATE
-                    SET shape = excluded.shape, updated_timestamp = excluded.updated_timestamp""",
-                rows,
-            )
+            for table, id_column, kind in _KINDS:
+                self._database.executemany(
+                    f"""INSERT INTO {table} ({id_column}, shape, created_timestamp, updated_timestamp)
+                        VALUES (?, ?, ?, ?) ON CONFLICT ({id_column}) DO UPDATE
+                        SET shape = excluded.shape, updated_timestamp = excluded.updated_timestamp""",
+                    rows[kind],
+                )
         self.snapshot = snapshot
 
     def _prepare(self) -> None:
@@ -270,6 +419,18 @@ class Store:
             connector = voice_connector(json.loads(shape), id_)
             yield replace(connector, created_timestamp=created_timestamp, updated_timestamp=updated_timestamp)
 
+    def _stored_groups(self) -> Iterator[VoiceConnectorGroup]:
+        rows = self._database.execute(
+            """SELECT shape, voice_connector_group_id, created_timestamp, updated_timestamp
+                FROM voice_connector_groups ORDER BY position"""
+        )
+        for shape, id_, created_timestamp, updated_timestamp in rows:
+            group = voice_connector_group(json.loads(shape), id_)
+            yield replace(group, created_timestamp=created_timestamp, updated_timestamp=updated_timestamp)
+
+    def _stored_deletion_queue(self) -> dict[str, float]:
+        return dict(self._database.execute("SELECT phone_number, deletion_timestamp FROM deletion_queue"))
+
     def _stored_health(self) -> dict[str, TerminationHealth]:
         rows = self._database.execute("SELECT voice_connector_id, source, timestamp FROM termination_health")
         return {id_: TerminationHealth(source, timestamp) for id_, source, timestamp in rows}
@@ -301,3 +462,16 @@ class Store:
             raise
         except (sqlite3.DatabaseError, ValueError) as error:
             raise StoreError(f"{self.path} is damaged ({error}); {_START_AFRESH}") from error
+
+
+def _prepared(connector: VoiceConnector) -> VoiceConnector:
+    """The same connector. Raises Conflict if it has emergency calling and lacks what that needs."""
+    if connector.emergency_calling_configuration and (missing := emergency_prerequisite(connector)):
+        raise Conflict(missing)
+    return connector
+
+
+def _with_numbers(
+    holder: VoiceConnector | VoiceConnectorGroup, phone_numbers: Iterable[str]
+) -> VoiceConnector | VoiceConnectorGroup:
+    return replace(holder, phone_numbers=tuple(phone_numbers))
