@@ -200,7 +200,7 @@ def test_the_summary_is_the_same_story_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("called", "expected"), [("911", "refused"), (CALLED, "failed"), (CALLED_FAR, "ringing"), ("", "answered")]
+    ("called", "expected"), [("1002", "refused"), (CALLED, "failed"), (CALLED_FAR, "ringing"), ("", "answered")]
 )
 def test_the_state_is_one_word(called: str, expected: str) -> None:
     stage = Stage(behaviour=behaviour("busy"))

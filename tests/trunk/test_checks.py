@@ -5,11 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from voiceconnector.trunk.admission import AdmissionControl
+from voiceconnector.trunk.admission import AdmissionControl, explain_checks
 from voiceconnector.trunk.attempts import Admission, Authentication, AuthenticationResult, CallAttempt
 from voiceconnector.trunk.checks import CHECKS, Directory
 from voiceconnector.trunk.decisions import Decision, Outcome
-from voiceconnector.trunk.model import Credential, Snapshot, Termination, VoiceConnector
+from voiceconnector.trunk.model import (
+    Credential,
+    DNISEmergencyCallingConfiguration,
+    EmergencyCallingConfiguration,
+    Snapshot,
+    Termination,
+    VoiceConnector,
+    VoiceConnectorGroup,
+    VoiceConnectorItem,
+)
 from voiceconnector.trunk.profile import AWS, LAB, Profile
 
 PASSWORD = "correct horse battery staple"
@@ -468,7 +477,7 @@ def test_a_call_that_fails_every_check_is_refused_by_the_first_and_so_on() -> No
     """The order of the table: mend one failure after the other, and the next check speaks."""
     attempt = CallAttempt(
         host="sip.example.com", transport="UDP", source_address="192.0.2.7", region="us-east-1",
-        called_user="911", from_user="1001",
+        called_user="1002", from_user="1001",
     )  # fmt: skip
     connector = with_termination(replace(PROTECTED, require_encryption=True), disabled=True, cps_limit=0)
     profile = replace(AWS, active_calls_quota=0)
@@ -517,3 +526,82 @@ def test_only_refusals_after_the_source_checks_owe_a_record() -> None:
         True,
     ]
     assert [unlisted.owes_record, disabled.owes_record, challenged.owes_record] == [False, True, False]
+
+
+# --- Emergency calls, and the numbers of groups
+
+EMERGENCY = replace(
+    CONNECTOR,
+    emergency_calling_configuration=EmergencyCallingConfiguration(
+        (DNISEmergencyCallingConfiguration("+12065550911", "US", "+12065550933"),)
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("dialled", "called"), [("911", "+12065550911"), ("933", "+12065550933"), ("911;user=dialstring", "+12065550911")]
+)
+def test_an_emergency_number_needs_no_e164_and_is_rewritten(dialled: str, called: str) -> None:
+    """Guide p. 62-63."""
+    attempt = replace(ATTEMPT, called_user=dialled)
+    admission = admit(attempt, EMERGENCY)
+    assert (admission.decision.outcome, admission.called) == (Outcome.ADMIT, called)
+    sentences = {finding.check: finding.sentence for finding in explain_checks(attempt, admission, AWS)}
+    assert f"was rewritten to {called}" in sentences["called number"]
+
+
+def test_an_emergency_call_without_an_entry_goes_out_as_it_was_dialled() -> None:
+    assert admit(replace(ATTEMPT, called_user="911")).called == "911"
+
+
+def test_no_limit_and_no_calling_plan_holds_up_an_emergency_call() -> None:
+    connector = with_termination(EMERGENCY, calling_regions=(), cps_limit=1)
+    profile = replace(AWS, active_calls_quota=0)
+    control, snapshot = AdmissionControl(profile), Snapshot.of([connector])
+    for _ in range(3):
+        attempt = replace(ATTEMPT, called_user="911")
+        admission = control.admit(attempt, snapshot, NO_ANSWER, now=0.0)
+        assert admission.decision.outcome is Outcome.ADMIT
+    sentences = [finding.sentence for finding in explain_checks(attempt, admission, profile)]
+    assert len([sentence for sentence in sentences if "profile.emergency_calls_exempt" in sentence]) == 3
+    assert control.limits.throttles == {}
+
+
+def test_a_profile_may_hold_up_emergency_calls_too() -> None:
+    profile = replace(AWS, emergency_calls_exempt=False)
+    decision = refused(
+        "calling plan", replace(ATTEMPT, called_user="911"), with_termination(EMERGENCY, calling_regions=("DE",)),
+        profile=profile,
+    )  # fmt: skip
+    assert "is in US" in decision.because
+    busy = replace(profile, active_calls_quota=0)
+    refused("active calls", replace(ATTEMPT, called_user="911"), EMERGENCY, profile=busy)
+
+
+def test_an_emergency_call_passes_every_other_check() -> None:
+    attempt = replace(ATTEMPT, called_user="911")
+    refused("caller ID", replace(attempt, from_user="1001"), EMERGENCY)
+    refused("source address", replace(attempt, source_address="192.0.2.7"), EMERGENCY)
+
+
+def test_a_connector_of_a_group_may_present_the_groups_numbers() -> None:
+    other = replace(CONNECTOR, voice_connector_id="x" * 22, phone_numbers=())
+    items = (VoiceConnectorItem(CONNECTOR.voice_connector_id, 1),)
+    group = VoiceConnectorGroup("g" * 22, "both", items, ("+12065550111",))
+    attempt = replace(ATTEMPT, from_user="+12065550111")
+    snapshot = Snapshot.of([CONNECTOR, other], [group])
+    admission = AdmissionControl(AWS).admit(attempt, snapshot, NO_ANSWER, 0.0)
+    assert admission.caller == "+12065550111"
+    sentences = [finding.sentence for finding in explain_checks(attempt, admission, AWS)]
+    assert "the caller +12065550111 (From) is a number of a group that the connector is in" in sentences
+    strict = replace(AWS, group_numbers_call_out=False)
+    because = AdmissionControl(strict).admit(attempt, snapshot, NO_ANSWER, 0.0).decision.because
+    assert f"is a number of Voice Connector group {group.voice_connector_group_id}" in because
+    elsewhere = replace(attempt, host=other.outbound_host_name)
+    assert AdmissionControl(AWS).admit(elsewhere, snapshot, NO_ANSWER, 0.0).decision.check == "caller ID"
+
+
+def test_a_caller_in_the_deletion_queue_is_told_so() -> None:
+    snapshot = Snapshot.of([CONNECTOR], (), {"+12065550199": 1.0})
+    attempt = replace(ATTEMPT, from_user="+12065550199")
+    assert "is in the deletion queue" in AdmissionControl(AWS).admit(attempt, snapshot, NO_ANSWER, 0.0).decision.because

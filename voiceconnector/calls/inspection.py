@@ -11,11 +11,12 @@ from voiceconnector.sip.headers import uri_of
 from voiceconnector.sip.message import Request
 from voiceconnector.sip.uri import SipUri
 from voiceconnector.trunk.decisions import Decision, Outcome, shown
+from voiceconnector.trunk.emergency import PIDF_TYPE
 
 EXTENSIONS = frozenset({"timer"})
 """Option tags that a Require may name (RFC 4028)."""
-BODIES = ("application/sdp", "multipart/mixed")
-"""Media types of bodies that may carry an offer."""
+BODIES = ("application/sdp", "multipart/mixed", PIDF_TYPE)
+"""Media types of bodies: what may carry an offer, and the location of a caller (RFC 4119)."""
 
 
 class Obstacle(NamedTuple):

@@ -16,7 +16,7 @@ LONGEST_TEXT = 200
 _PASSED_ON = {
     name.lower(): name
     for name in ("Subject", "User-to-User", "Diversion", "History-Info", "Geolocation", "Geolocation-Routing",
-                 "Privacy", "Priority")
+                 "Privacy", "Priority", "Content-ID", "Content-Disposition")
 }  # fmt: skip
 
 _X_HEADER = re.compile(rf"^(X-{TOKEN})[ \t]*:", re.IGNORECASE | re.MULTILINE)

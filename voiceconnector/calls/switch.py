@@ -33,6 +33,7 @@ from .call_media import MediaRelay
 from .events import AttemptRefused, CallEnded, CallEvent, CallStarted
 from .history import CallHistory, History
 from .inspection import obstacle, obstacle_to_call
+from .location import location_notes
 
 _AUTHENTICATION: dict[Verdict, AuthenticationResult] = {
     Verdict.OK: "ok",
@@ -281,6 +282,8 @@ class Switch:
         self.events.append(started)
         way = self._carrier.next_hop(admission.called, started.region)
         history.peers = {str(transaction.hop): "PBX", str(way.hop): "PSTN"}
+        for sentence in location_notes(transaction.request, self.profile):
+            history.note(now, sentence)
         call.start(transaction, admission.caller, admission.called, way, now)
 
     def _started(self, history: CallHistory, connector: VoiceConnector, now: float) -> CallStarted:

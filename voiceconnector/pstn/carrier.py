@@ -279,12 +279,16 @@ class PhoneCall:
     ) -> None: ...
 
 
+_LOCATION = "application/pidf+xml"
+"""Where the caller is (RFC 4119): a body of its own, in an INVITE that leaves the offer to the phone."""
+
+
 def _obstacle(request: Request) -> tuple[int, str, str] | None:
     """What a phone does not understand: status, reason and header lines (RFC 3261 8.2.2.3, 8.2.3)."""
     unsupported = sorted(request.tokens("require") - {"timer"}) if "require" in request.headers else []
     if unsupported:
         return 420, "Bad Extension", f"Unsupported: {', '.join(unsupported)}\r\n"
-    if request.body and _description(request) is None:
+    if request.body and request.content_type != _LOCATION and _description(request) is None:
         return 415, "Unsupported Media Type", "Accept: application/sdp\r\n"
     return None
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from .attempts import Admission, Authentication, Authenticator, CallAttempt
 from .decisions import Decision, Outcome, listed, shown
+from .emergency import EmergencyRoute, emergency_route, is_emergency
 from .limits import Limits
 from .model import Snapshot, Termination, VoiceConnector, identity
 from .numbers import country_of, e164, suggestion, why_not_e164
@@ -361,10 +362,17 @@ def _cps_limit(termination: Termination, profile: Profile) -> int | None:
     return profile.default_cps_limit if termination.cps_limit is None else termination.cps_limit
 
 
+def _exempt(attempt: CallAttempt, profile: Profile) -> bool:
+    """Whether this is an emergency call that no limit and no calling plan holds up."""
+    return profile.emergency_calls_exempt and is_emergency(attempt.called_user, profile)
+
+
 def _calls_per_second(examination: Examination) -> Decision | None:
     limit = _cps_limit(examination.termination, examination.profile)
     connector_id = examination.connector.voice_connector_id
-    if limit is None or examination.limits.take_start(connector_id, limit, examination.now):
+    if limit is None or _exempt(examination.attempt, examination.profile):
+        return None
+    if examination.limits.take_start(connector_id, limit, examination.now):
         return None
     examination.limits.count_throttle(connector_id)
     return _refusal(
@@ -384,6 +392,8 @@ def _calls_per_second_passed(review: Review) -> str:
     limit = _cps_limit(review.termination, review.profile)
     if limit is None:
         return "calls per second are not limited"
+    if _exempt(review.attempt, review.profile):
+        return "an emergency call does not count as a call per second (profile.emergency_calls_exempt)"
     started = f"fewer than {limit} calls were" if limit > 1 else "no other call was"
     return f"{started} started in the second before (Termination.CpsLimit)"
 
@@ -391,6 +401,8 @@ def _calls_per_second_passed(review: Review) -> str:
 def _active_calls(examination: Examination) -> Decision | None:
     quota, region = examination.profile.active_calls_quota, examination.connector.aws_region
     if quota is None or examination.limits.active_calls_in_region(region) < quota:
+        return None
+    if _exempt(examination.attempt, examination.profile):
         return None
     examination.limits.count_throttle(examination.connector.voice_connector_id)
     return _refusal(
@@ -408,6 +420,8 @@ def _active_calls(examination: Examination) -> Decision | None:
 def _active_calls_passed(review: Review) -> str:
     if review.profile.active_calls_quota is None:
         return "active calls are not limited"
+    if _exempt(review.attempt, review.profile):
+        return "no quota of active calls holds up an emergency call (profile.emergency_calls_exempt)"
     quota = review.profile.active_calls_quota
     active = f"fewer than {quota} calls were" if quota > 1 else "no other call was"
     return f"{active} active in {review.attempt.region}"
@@ -422,6 +436,9 @@ def _called_number(examination: Examination) -> Decision | None:
     if called:
         examination.called = called
         return None
+    if is_emergency(user, examination.profile):
+        examination.called = _emergency_route(examination.attempt, examination.connector, examination.profile).number
+        return None
     guess = suggestion(user)
     return _refusal(
         "called number",
@@ -434,7 +451,14 @@ def _called_number(examination: Examination) -> Decision | None:
     )
 
 
+def _emergency_route(attempt: CallAttempt, connector: VoiceConnector, profile: Profile) -> EmergencyRoute:
+    _, caller = _caller(attempt, profile)
+    return emergency_route(attempt.called_user, e164(caller), connector, profile)
+
+
 def _called_number_passed(review: Review) -> str:
+    if is_emergency(review.attempt.called_user, review.profile):
+        return _emergency_route(review.attempt, review.connector, review.profile).because
     if review.attempt.called_user == review.admission.called:
         return f"{review.admission.called} is an E.164 number"
     return f'"{shown(review.attempt.called_user)}" was read as the E.164 number {review.admission.called}'
@@ -515,7 +539,7 @@ def _caller_id_passed(review: Review) -> str:
 def _calling_plan(examination: Examination) -> Decision | None:
     country = examination.destination_country = country_of(examination.called)
     plan = examination.termination.calling_regions
-    if country in plan:
+    if country in plan or _exempt(examination.attempt, examination.profile):
         return None
     called = examination.called
     if country:
@@ -537,6 +561,8 @@ def _calling_plan(examination: Examination) -> Decision | None:
 
 
 def _calling_plan_passed(review: Review) -> str:
+    if _exempt(review.attempt, review.profile):
+        return "no calling plan holds up an emergency call (profile.emergency_calls_exempt)"
     called, country = review.admission.called, review.admission.destination_country
     return f"{called} is in {country}, which the calling plan has"
 
