@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from voiceconnector.trunk.store import Store
+
 CONNECTOR = "abcdef1ghij2klmno3pqr4"
 CONFIGURATION = f"""
 [http]
@@ -274,8 +276,93 @@ def test_commands_without_an_emulator_say_how_to_start_one() -> None:
     assert "voiceconnector serve" in result.stderr
 
 
+def test_a_region_is_taken_down_and_up_again(served: Served, phone: Phone) -> None:
+    down = run("region", "us-east-1", "down", "--url", served.http)
+    assert (down.returncode, down.stdout) == (0, "us-east-1  down  0 packets dropped\n")
+    phone.send("OPTIONS", 1)
+    for _ in range(500):  # until the datagram has been seen and dropped
+        if "1 packets dropped" in (shown := run("region", "--url", served.http).stdout):
+            break
+    assert shown == "us-east-1  down  1 packets dropped\n"
+    health = served.get("/emulator/health")
+    assert isinstance(health, dict)
+    assert (health["status"], health["regions"]) == ("ok", {"us-east-1": "down"})
+    state = served.get("/emulator/state")
+    assert isinstance(state, dict)
+    assert state["regions"] == {"us-east-1": {"State": "down", "DelaySeconds": 0.0, "DroppedPackets": 1}}
+    assert run("region", "us-east-1", "up", "--url", served.http).returncode == 0
+    phone.send("OPTIONS", 2)
+    assert "CSeq: 2 OPTIONS" in phone.receive("200 OK")
+    slow = run("region", "us-east-1", "slow", "--delay", "0.01", "--url", served.http)
+    assert slow.stdout == "us-east-1  slow, 0.01 s  1 packets dropped\n"
+    phone.send("OPTIONS", 3)
+    assert "CSeq: 3 OPTIONS" in phone.receive("200 OK")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("us-est-1", "down"), 1, "voiceconnector: there is no Region us-est-1; this emulator serves us-east-1\n"),
+        (("us-est-1",), 1, "voiceconnector: there is no Region us-est-1; this emulator serves us-east-1\n"),
+        (
+            ("us-east-1", "slow", "--delay", "900"),
+            1,
+            "voiceconnector: DelaySeconds = 900.0: must be a number from 0.001 to 60\n",
+        ),
+        (
+            ("us-east-1", "down", "--delay", "9"),
+            2,
+            "voiceconnector: --delay is for a Region that is to be slow, as in: "
+            "voiceconnector region us-east-1 slow --delay 5\n",
+        ),
+    ],
+)
+def test_a_wrong_region_or_delay_is_one_line(
+    served: Served, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    result = run("region", *arguments, "--url", served.http)
+    assert (result.returncode, result.stderr) == (status, message)
+
+
+def test_a_call_in_a_region_that_goes_down_says_so(served: Served, phone: Phone) -> None:
+    phone.call()
+    for _ in range(500):  # until the ACK has been seen
+        if "answered" in run("calls", "--url", served.http).stdout:
+            break
+    run("region", "us-east-1", "down", "--url", served.http)
+    run("region", "us-east-1", "up", "--url", served.http)
+    explained = run("explain", "last", "--url", served.http).stdout
+    assert "From here on, Region us-east-1 is down, so its packets are dropped without a word." in explained
+    assert "From here on, Region us-east-1 is up." in explained
+
+
+def test_a_group_and_a_number_in_the_deletion_queue_are_kept_from_start_to_start(tmp_path: Path) -> None:
+    group = (
+        f'voice_connector_groups=[{{Name = "both", PhoneNumbers = ["+12065550111"], '
+        f'VoiceConnectorItems = [{{VoiceConnectorId = "{CONNECTOR}", Priority = 1}}]}}]'
+    )
+    settings = (group, 'deletion_queue=["+12065550199"]')
+    assert Served(tmp_path, *settings).stop()[0] == 0
+    again = Served(tmp_path, *settings)
+    status, output = again.stop()
+    assert status == 0, output
+    store = Store(again.data_dir)
+    assert [known.voice_connector_id for known in store.snapshot.inbound("+12065550111")] == [CONNECTOR]
+    assert store.snapshot.awaits_deletion("+12065550199")
+    store.close()
+
+
+def test_a_number_that_the_store_gives_to_another_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    assert Served(tmp_path).stop()[0] == 0
+    file = tmp_path / "other.toml"
+    file.write_text(CONFIGURATION.replace(CONNECTOR, "0" * 22))
+    result = run("serve", "--config", str(file), "--set", f"data_dir={tmp_path / 'var'}")
+    assert result.returncode == 2
+    assert result.stderr == f"voiceconnector: {CONNECTOR} and {'0' * 22} both have +12065550100\n"
+
+
 def test_every_command_has_help_with_an_example() -> None:
-    for command in ("demo", "serve", "calls", "explain", "ladder", "check-config"):
+    for command in ("demo", "serve", "calls", "explain", "ladder", "region", "check-config"):
         result = run(command, "--help")
         assert result.returncode == 0
         assert f"voiceconnector {command}" in result.stdout

@@ -23,6 +23,8 @@ from .calls.switch import NextHop, Switch
 from .config import Address, Config, PstnRoute, Region
 from .control import server
 from .dns import Resolver, Server, Upstream, system_servers
+from .faults import Condition, Regions
+from .media.outage import MutableRelay
 from .media.relay import Relay
 from .pstn.behaviours import Route, Routing, behaviour
 from .pstn.carrier import PublicNetwork
@@ -119,12 +121,13 @@ class Emulator:
         media = {region.name: region.media_address for region in config.regions.values()}
         way = Way(routing, media | {_outward(region): config.pstn_address.host for region in config.regions})
         profile = config.profile
+        self.media = MutableRelay(self.relay)
         self.switch = Switch(
             profile,
             lambda: self.store.snapshot,
             DigestServer(secrets.token_bytes(32), profile.nonce_lifetime, profile.digest_algorithms),
             way,
-            self.relay,
+            self.media,
             media,
             ids,
             self.epoch,
@@ -132,6 +135,7 @@ class Emulator:
         )
         self.network = PublicNetwork(routing, self.relay, config.pstn_address.host, ids)
         service = self._transport(Transport(self.switch.stack, settle=self._settle, on_fault=self._fault))
+        self._regions = Regions(config.regions, self._apply_condition)
         for region in config.regions.values():
             edges[region.name] = await self._listen_in_region(service, region)
             if _is_ipv6(region.udp.host) != _is_ipv6(config.pstn_address.host):
@@ -320,6 +324,33 @@ class Emulator:
             except StoreError as error:
                 log.warning("%s", error)
 
+    # -- Regions
+
+    def region_available(self, name: str) -> bool:
+        """Whether calls can go through a Region; a slow one is available."""
+        return self._regions.available(name)
+
+    def set_region(self, name: str, wanted: object) -> dict[str, object]:
+        """Put a Region into a condition, as `faults.Regions.set`; how it is then."""
+        self._regions.set(name, wanted)
+        return self.regions()[name]
+
+    def regions(self) -> dict[str, dict[str, object]]:
+        """Every Region by name: its state, its delay, and how many packets it has dropped."""
+        dropped = self.transports[0].reach.dropped
+        return self._regions.shown({name: dropped[name] + dropped[_outward(name)] for name in self.config.regions})
+
+    def _apply_condition(self, name: str, condition: Condition) -> None:
+        for listener in (name, _outward(name)):
+            self.transports[0].impede(listener, condition.delay)
+        self.media.mute(self.config.regions[name].media_address, condition.state == "down")
+        self._flush_relay(time.monotonic())
+        for call in self.switch.history.live.values():
+            if call.started and call.started.region == name:
+                call.note(time.monotonic(), f"From here on, Region {name} is {condition.described}.")
+        for watcher in tuple(self.watchers):
+            watcher("RegionChanged", {"Name": name, "State": condition.state, "DelaySeconds": condition.delay_seconds})
+
     # -- stop
 
     async def stop(self) -> None:
@@ -359,6 +390,7 @@ class Emulator:
             "refusals": dict(self.switch.refusals),
             "dropped": dict(self.switch.stack.dropped),
             "listeners": self.listeners(),
+            "regions": self.regions(),
             "processes": [os.getpid(), self.relay.process_id, self.sink.process_id],
         }
 

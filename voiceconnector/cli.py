@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import click
 
@@ -160,11 +161,22 @@ def _print_event(name: str, fields: dict[str, Any]) -> None:
         )
     elif name == "MediaFinding":
         click.echo(f"{now} media     {fields['text']}")
+    elif name == "RegionChanged":
+        click.echo(f"{now} region    {fields['Name']} is {fields['State']}")
 
 
 def _get(url: str, path: str) -> bytes:
+    return _ask(url, urllib.request.Request(f"{url}{path}"))
+
+
+def _post(url: str, path: str, wanted: dict[str, Any]) -> bytes:
+    headers = {"Content-Type": "application/json"}
+    return _ask(url, urllib.request.Request(f"{url}{path}", json.dumps(wanted).encode(), headers))
+
+
+def _ask(url: str, request: urllib.request.Request) -> bytes:
     try:
-        with urllib.request.urlopen(f"{url}{path}", timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=10) as response:
             body: bytes = response.read()
             return body
     except urllib.error.HTTPError as error:
@@ -256,6 +268,40 @@ def _identified(transaction_id: str, url: str) -> str:
         _fail("no call has come in yet")
     identity: str = found[0]["TransactionId"]
     return identity
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.argument("state", required=False, type=click.Choice(["up", "down", "slow"]))
+@click.option(
+    "--delay", type=float, metavar="SECONDS", help="How much later packets of a slow Region come.  [default: 2]"
+)
+@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+def region(name: str | None, state: str | None, delay: float | None, url: str) -> None:
+    """Take a Region down, slow it, or bring it up again, to rehearse an outage; without a state, show how they are.
+
+    A Region that is down drops its signalling and media without a word; a slow one delays its signalling.
+
+    \b
+    Examples:
+      voiceconnector region us-east-1 down
+      voiceconnector region us-east-1 slow --delay 5
+      voiceconnector region us-east-1 up
+      voiceconnector region
+    """
+    if delay is not None and state != "slow":
+        _fail("--delay is for a Region that is to be slow, as in: voiceconnector region us-east-1 slow --delay 5", 2)
+    if name and state:
+        wanted = {"State": state} | ({} if delay is None else {"DelaySeconds": delay})
+        shown = {name: json.loads(_post(url, f"/emulator/regions/{quote(name, safe='')}", wanted))}
+    else:
+        shown = json.loads(_get(url, "/emulator/regions"))
+        if name and name not in shown:
+            _fail(f"there is no Region {name}; this emulator serves {', '.join(shown)}")
+        shown = {name: shown[name]} if name else shown
+    for known, condition in shown.items():
+        late = f", {condition['DelaySeconds']:g} s" if condition["State"] == "slow" else ""
+        click.echo(f"{known}  {condition['State']}{late}  {condition['DroppedPackets']} packets dropped")
 
 
 @main.command("check-config")

@@ -365,7 +365,9 @@ def test_a_body_that_is_no_description_is_415() -> None:
     stage.pbx.session.send("INVITE", stage.now, "Content-Type: text/plain\r\n", b"hello")
     stage.run()
     assert stage.pbx.heard[-1] == "415 INVITE"
-    assert header(stage.sent("trunk>pbx 415 INVITE"), "Accept") == "application/sdp, multipart/mixed"
+    assert (
+        header(stage.sent("trunk>pbx 415 INVITE"), "Accept") == "application/sdp, multipart/mixed, application/pidf+xml"
+    )
     stage.pbx.session.hang_up(stage.now)
     stage.end(completed=1)
 

@@ -19,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from voiceconnector.trunk.tables import ShapeError
+
 EVENTS_BEHIND = 1_000
 """Events that wait for a slow reader of the event stream; it is disconnected when there are more."""
 
@@ -32,6 +34,8 @@ class View(Protocol):
 
     def listeners(self) -> dict[str, str]: ...
     def state(self) -> dict[str, object]: ...
+    def regions(self) -> dict[str, dict[str, object]]: ...
+    def set_region(self, name: str, wanted: object) -> dict[str, object]: ...
     def calls(self) -> list[dict[str, object]]: ...
     def call(self, aws_transaction_id: str) -> dict[str, object] | None: ...
     def explain(self, aws_transaction_id: str) -> str | None: ...
@@ -83,10 +87,25 @@ def application(view: View) -> Starlette:
     """The routes of contract and help texts, over a view."""
 
     async def health(_request: Request) -> Response:
-        return JSONResponse({"status": "ok", "listeners": view.listeners()})
+        regions = {name: region["State"] for name, region in view.regions().items()}
+        return JSONResponse({"status": "ok", "listeners": view.listeners(), "regions": regions})
 
     async def state(_request: Request) -> Response:
         return JSONResponse(view.state())
+
+    async def regions(_request: Request) -> Response:
+        return JSONResponse(view.regions())
+
+    async def set_region(request: Request) -> Response:
+        try:
+            wanted = json.loads(await request.body())
+            return JSONResponse(view.set_region(request.path_params["name"], wanted))
+        except LookupError as error:
+            return JSONResponse({"message": str(error)}, status_code=404)
+        except ShapeError as error:
+            return JSONResponse({"message": str(error)}, status_code=400)
+        except ValueError as error:
+            return JSONResponse({"message": f"the body is not JSON: {error}"}, status_code=400)
 
     async def calls(_request: Request) -> Response:
         return JSONResponse(view.calls())
@@ -109,6 +128,8 @@ def application(view: View) -> Starlette:
         routes=[
             Route("/emulator/health", health),
             Route("/emulator/state", state),
+            Route("/emulator/regions", regions),
+            Route("/emulator/regions/{name}", set_region, methods=["POST"]),
             Route("/emulator/calls", calls),
             Route("/emulator/calls/{id}", call),
             Route("/emulator/calls/{id}/explain", explain),

@@ -8,9 +8,12 @@ up for each costs more than many a message. TCP keeps one connection to a peer a
 A turn is: let the core take what has come, `settle` (hand on events, flush what must be written before an
 answer leaves), send the whole outbox, set the one timer. An exception of ours ends in the turn: `on_fault`
 cleans up after the transaction in hand and the process lives on.
+
+`impede` rehearses outages: what `Reach` says of a listener is done to its packets here.
 """
 
 import asyncio
+import ctypes
 import errno
 import logging
 import select
@@ -19,9 +22,11 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import cast
 
 from .hop import Hop, Local
+from .reach import LOST, Reach
 from .stack import SipStack
 from .stream import StreamError, StreamParser
 
@@ -50,6 +55,10 @@ IDLE_CONNECTIONS = 10_000
 _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("=9I")
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
+_NO_LINGERING = struct.pack("ii", 1, 0)
+_DROP_ALL = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 0))
+"""A packet filter of one instruction: return 0 bytes."""
 
 Clock = Callable[[], float]
 
@@ -103,6 +112,7 @@ class Transport:
         on_fault: Callable[[Exception, float], None] | None = None,
     ) -> None:
         self.stack = stack
+        self.reach = Reach()
         self._clock = clock
         self._settle = settle
         self._on_fault = on_fault
@@ -110,11 +120,13 @@ class Transport:
         self._udp: dict[Local, Listener] = {}
         self._scanned: dict[tuple[str, int], float] = {}
         self._servers: list[asyncio.Server] = []
+        self._listening: dict[Local, socket.socket] = {}
         self._connections: dict[tuple[Local, str, int], Connection] = {}
         self._connecting: dict[tuple[Local, str, int], list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = float("inf")
+        self._closed = False
 
     # -- opening and closing
 
@@ -148,12 +160,14 @@ class Transport:
             sock.close()
             raise
         self._servers.append(server)
+        self._listening[local] = sock
         self.stack.add_local(local)
         return local
 
     async def close(self) -> None:
         """Send what is left, then close every socket."""
         self.turn_done(self._clock())
+        self._closed = True
         if self._timer:
             self._timer.cancel()
         for listener in self._udp.values():
@@ -183,7 +197,8 @@ class Transport:
         while stack.outbox:
             batch, stack.outbox = stack.outbox, []
             for hop, data in batch:
-                self._send(hop, data, now)
+                if not (self.reach.delays and self._impeded(hop.local, partial(self._send, hop, data))):
+                    self._send(hop, data, now)
         due = stack.timers.next_due()
         if due is not None and due < self._armed_for:
             self._arm(due)
@@ -209,6 +224,41 @@ class Transport:
         log.exception("a fault of the emulator; the call it happened in is ended")
         if self._on_fault:
             self._on_fault(fault, now)
+
+    # -- outages
+
+    def impede(self, name: str, delay: float) -> None:
+        """Let packets of the listeners with this name take so many seconds longer from now on; LOST: none arrives.
+
+        TCP that is cut off falls silent: its peers get no acknowledgement, and no connection. What was
+        connected before is reset once packets get through again, as by a host that has started anew.
+        """
+        was_cut_off = self.reach.is_cut_off(name)
+        self.reach.set(name, delay)
+        if was_cut_off == self.reach.is_cut_off(name):
+            return
+        for local, sock in self._listening.items():
+            if local.name == name:
+                _cut_off(sock, not was_cut_off)
+        for connection in [known for known in self._connections.values() if known.local.name == name]:
+            if was_cut_off:
+                connection.reset()
+                self.connection_lost(connection)
+            else:
+                connection.fall_silent()
+
+    def _impeded(self, local: Local, go_on: Callable[[float], object]) -> bool:
+        """Whether a packet does not travel at once: it is lost, or `go_on` is a later turn."""
+        delay = self.reach.delay(local)
+        if not delay:
+            return False
+        if delay != LOST:
+            self._loop.call_later(delay, self._go_on, local, go_on)
+        return True
+
+    def _go_on(self, local: Local, go_on: Callable[[float], object]) -> None:
+        if not self._closed and self.reach.delay(local) != LOST:
+            self.turn(go_on)
 
     # -- UDP
 
@@ -242,7 +292,7 @@ class Transport:
 
     def _take(self, listener: Listener, now: float) -> int:
         """Let the stack have a batch of what has come; how many messages there were."""
-        stack, sock, local = self.stack, listener.socket, listener.local
+        stack, reach, sock, local = self.stack, self.reach, listener.socket, listener.local
         stack.overloaded = listener.behind
         taken = 0
         for _ in range(BATCH):
@@ -257,8 +307,11 @@ class Transport:
                 self._read_icmp(sock, local, now)
                 continue
             taken += 1
+            hop = Hop(local, address[:2])
+            if reach.delays and self._impeded(local, partial(stack.receive, data, hop)):
+                continue
             try:
-                stack.receive(data, Hop(local, address[:2]), now)
+                stack.receive(data, hop, now)
             except Exception as fault:
                 self._fault(fault, now)
         return taken
@@ -277,6 +330,8 @@ class Transport:
             if len(self._scanned) > ADDRESSES_SCANNED:
                 self._scanned.clear()
             self._scanned[address] = now
+            if self.reach.is_cut_off(local.name):
+                continue
             code = struct.unpack_from("=I", ancillary[0][2])[0] if ancillary else 0
             self._failed(Hop(local, address[:2]), f"ICMP says: {errno.errorcode.get(code, str(code))}", now)
         return errors > 0
@@ -347,6 +402,8 @@ class Transport:
         if len(self._connections) >= IDLE_CONNECTIONS:
             return False
         self._connections[connection.key] = connection
+        if self.reach.is_cut_off(connection.local.name):
+            connection.fall_silent()
         return True
 
     def connection_lost(self, connection: "Connection") -> None:
@@ -359,6 +416,8 @@ class Transport:
         hop = Hop(connection.local, connection.key[1:])
         try:
             for data in frames:
+                if self.reach.delays and self._impeded(hop.local, partial(self.stack.receive, data, hop)):
+                    continue
                 try:
                     self.stack.receive(data, hop, now)
                 except Exception as fault:
@@ -409,9 +468,32 @@ class Connection(asyncio.Protocol):
             log.info("%s: reads nothing; the connection is cut", self.key[1:])
             stream.abort()
 
+    def fall_silent(self) -> None:
+        """Neither hear nor answer the peer any more, not even with acknowledgements of TCP."""
+        if self._stream:
+            self._stream.pause_reading()
+            _cut_off(self._stream.get_extra_info("socket"), True)
+
+    def reset(self) -> None:
+        """Close with RST, as if nothing was known of the connection."""
+        if self._stream:
+            sock = self._stream.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+            self._stream.abort()
+
     def close(self) -> None:
         if self._stream:
             self._stream.close()
+
+
+def _cut_off(sock: socket.socket, cut_off: bool) -> None:
+    """Have the kernel drop all that comes to a socket, before it answers, or take it again. Linux can."""
+    if sys.platform == "linux":
+        if cut_off:
+            program = struct.pack("HP", 1, ctypes.addressof(_DROP_ALL))
+            sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
 def _want_icmp_errors(sock: socket.socket) -> None:
