@@ -278,12 +278,12 @@ def test_commands_without_an_emulator_say_how_to_start_one() -> None:
 
 def test_a_region_is_taken_down_and_up_again(served: Served, phone: Phone) -> None:
     down = run("region", "us-east-1", "down", "--url", served.http)
-    assert (down.returncode, down.stdout) == (0, "us-east-1  down  0 packets dropped\n")
+    assert (down.returncode, down.stdout) == (0, "us-east-1  down, packets dropped: 0\n")
     phone.send("OPTIONS", 1)
     for _ in range(500):  # until the datagram has been seen and dropped
-        if "1 packets dropped" in (shown := run("region", "--url", served.http).stdout):
+        if "packets dropped: 1" in (shown := run("region", "--url", served.http).stdout):
             break
-    assert shown == "us-east-1  down  1 packets dropped\n"
+    assert shown == "us-east-1  down, packets dropped: 1\n"
     health = served.get("/emulator/health")
     assert isinstance(health, dict)
     assert (health["status"], health["regions"]) == ("ok", {"us-east-1": "down"})
@@ -294,7 +294,7 @@ def test_a_region_is_taken_down_and_up_again(served: Served, phone: Phone) -> No
     phone.send("OPTIONS", 2)
     assert "CSeq: 2 OPTIONS" in phone.receive("200 OK")
     slow = run("region", "us-east-1", "slow", "--delay", "0.01", "--url", served.http)
-    assert slow.stdout == "us-east-1  slow, 0.01 s  1 packets dropped\n"
+    assert slow.stdout == "us-east-1  slow, 0.01 s, packets dropped: 1\n"
     phone.send("OPTIONS", 3)
     assert "CSeq: 3 OPTIONS" in phone.receive("200 OK")
 

@@ -301,7 +301,7 @@ def region(name: str | None, state: str | None, delay: float | None, url: str) -
         shown = {name: shown[name]} if name else shown
     for known, condition in shown.items():
         late = f", {condition['DelaySeconds']:g} s" if condition["State"] == "slow" else ""
-        click.echo(f"{known}  {condition['State']}{late}  {condition['DroppedPackets']} packets dropped")
+        click.echo(f"{known}  {condition['State']}{late}, packets dropped: {condition['DroppedPackets']}")
 
 
 @main.command("check-config")

@@ -117,7 +117,7 @@ def test_a_number_leads_to_its_connector_or_to_those_of_its_group_by_rank() -> N
     assert snapshot.inbound("+12065550111") == (EAST, WEST)
     assert snapshot.inbound("+12065550199") == ()
     assert snapshot.owner("+12065550111") is None
-    assert snapshot.holders["+12065550111"] is GROUP
+    assert snapshot.by_phone_number["+12065550111"] is GROUP
 
 
 def test_a_number_in_the_deletion_queue_leads_nowhere_and_is_told_from_an_unassigned_one() -> None:

@@ -500,7 +500,7 @@ def _may_present(examination: Examination, number: str) -> bool:
 
 def _unowned_caller(examination: Examination, header: str, user: str) -> Decision:
     connector, snapshot = examination.connector, examination.directory.snapshot
-    holder = snapshot.holders.get(e164(user))
+    holder = snapshot.by_phone_number.get(e164(user))
     guess = suggestion(user)
     if holder is not None:
         kind = "Voice Connector" if isinstance(holder, VoiceConnector) else "Voice Connector group"

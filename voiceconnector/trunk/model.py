@@ -203,10 +203,10 @@ class Snapshot:
     """In order of creation."""
     by_host_name: Mapping[str, VoiceConnector]
     """Keys in lower case."""
+    by_phone_number: Mapping[str, VoiceConnector | VoiceConnectorGroup]
+    """The connector or group that each E.164 number is associated with."""
     groups: Mapping[str, VoiceConnectorGroup]
     """By id, in order of creation."""
-    holders: Mapping[str, VoiceConnector | VoiceConnectorGroup]
-    """The connector or group that each E.164 number is associated with."""
     deletion_queue: Mapping[str, float]
     """Numbers that were deleted and can still be restored, and when they are gone for good, in Unix time."""
     _inbound: Mapping[str, tuple[VoiceConnector, ...]]
@@ -225,12 +225,12 @@ class Snapshot:
         """
         by_id: dict[str, VoiceConnector] = {}
         by_group_id: dict[str, VoiceConnectorGroup] = {}
-        holders: dict[str, VoiceConnector | VoiceConnectorGroup] = {}
+        by_phone_number: dict[str, VoiceConnector | VoiceConnectorGroup] = {}
         inbound: dict[str, tuple[VoiceConnector, ...]] = {}
         for connector in voice_connectors:
             if by_id.setdefault(connector.voice_connector_id, connector) is not connector:
                 raise ValueError(f"two Voice Connectors have the id {connector.voice_connector_id}")
-            _give_numbers(connector, (connector,), holders, inbound, deletion_queue)
+            _give_numbers(connector, (connector,), by_phone_number, inbound, deletion_queue)
         for group in groups:
             if by_group_id.setdefault(group.voice_connector_group_id, group) is not group:
                 raise ValueError(f"two Voice Connector groups have the id {group.voice_connector_group_id}")
@@ -239,13 +239,14 @@ class Snapshot:
                     raise ValueError(
                         f"{group.voice_connector_group_id} has {id_}, and there is no such Voice Connector"
                     )
-            _give_numbers(group, tuple(by_id[id_] for id_ in group.ranked), holders, inbound, deletion_queue)
+            ranked = tuple(by_id[id_] for id_ in group.ranked)
+            _give_numbers(group, ranked, by_phone_number, inbound, deletion_queue)
         by_host_name = {connector.outbound_host_name.lower(): connector for connector in by_id.values()}
         return cls(
             MappingProxyType(by_id),
             MappingProxyType(by_host_name),
+            MappingProxyType(by_phone_number),
             MappingProxyType(by_group_id),
-            MappingProxyType(holders),
             MappingProxyType(dict(deletion_queue)),
             MappingProxyType(inbound),
         )
@@ -256,7 +257,7 @@ class Snapshot:
 
     def owner(self, phone_number: str) -> VoiceConnector | None:
         """The connector that an E.164 number (with its `+`) is itself associated with."""
-        holder = self.holders.get(phone_number)
+        holder = self.by_phone_number.get(phone_number)
         return holder if isinstance(holder, VoiceConnector) else None
 
     def inbound(self, phone_number: str) -> tuple[VoiceConnector, ...]:
@@ -280,12 +281,12 @@ def identity(holder: VoiceConnector | VoiceConnectorGroup) -> str:
 def _give_numbers(
     holder: VoiceConnector | VoiceConnectorGroup,
     serving: tuple[VoiceConnector, ...],
-    holders: dict[str, VoiceConnector | VoiceConnectorGroup],
+    by_phone_number: dict[str, VoiceConnector | VoiceConnectorGroup],
     inbound: dict[str, tuple[VoiceConnector, ...]],
     deletion_queue: Mapping[str, float],
 ) -> None:
     for number in holder.phone_numbers:
-        other = holders.setdefault(number, holder)
+        other = by_phone_number.setdefault(number, holder)
         if other is not holder:
             raise ValueError(f"{identity(other)} and {identity(holder)} both have {number}")
         if number in deletion_queue:

@@ -259,7 +259,7 @@ class Store:
 
     def delete_phone_number(self, phone_number: str) -> None:
         """Put an E.164 number into the deletion queue. Raises Conflict while it is associated (guide p. 58)."""
-        holder = self.snapshot.holders.get(phone_number)
+        holder = self.snapshot.by_phone_number.get(phone_number)
         if holder is not None:
             raise Conflict(f"{phone_number} is a number of {identity(holder)}; disassociate it first")
         due = self._clock() + DELETION_QUEUE_SECONDS
@@ -278,12 +278,12 @@ class Store:
         added: list[str] = []
         refused: list[str] = []
         for number in dict.fromkeys(phone_numbers):
-            holder = snapshot.holders.get(number)
+            holder = snapshot.by_phone_number.get(number)
             if snapshot.awaits_deletion(number) or (holder not in (None, taker) and not force):
                 refused.append(number)
             elif holder is not taker:
                 added.append(number)
-        losing = {identity(holder): holder for number in added if (holder := snapshot.holders.get(number))}
+        losing = {identity(holder): holder for number in added if (holder := snapshot.by_phone_number.get(number))}
         self._write(
             [
                 *(_with_numbers(holder, [kept for kept in holder.phone_numbers if kept not in added])
