@@ -165,16 +165,10 @@ def _print_event(name: str, fields: dict[str, Any]) -> None:
         click.echo(f"{now} region    {fields['Name']} is {fields['State']}")
 
 
-def _get(url: str, path: str) -> bytes:
-    return _ask(url, urllib.request.Request(f"{url}{path}"))
-
-
-def _post(url: str, path: str, wanted: dict[str, Any]) -> bytes:
-    headers = {"Content-Type": "application/json"}
-    return _ask(url, urllib.request.Request(f"{url}{path}", json.dumps(wanted).encode(), headers))
-
-
-def _ask(url: str, request: urllib.request.Request) -> bytes:
+def _get(url: str, path: str, order: object = None) -> bytes:
+    """What a path answers; an order is posted to it as JSON."""
+    data = None if order is None else json.dumps(order).encode()
+    request = urllib.request.Request(f"{url}{path}", data, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=10) as response:
             body: bytes = response.read()
@@ -293,7 +287,7 @@ def region(name: str | None, state: str | None, delay: float | None, url: str) -
         _fail("--delay is for a Region that is to be slow, as in: voiceconnector region us-east-1 slow --delay 5", 2)
     if name and state:
         wanted = {"State": state} | ({} if delay is None else {"DelaySeconds": delay})
-        shown = {name: json.loads(_post(url, f"/emulator/regions/{quote(name, safe='')}", wanted))}
+        shown = {name: json.loads(_get(url, f"/emulator/regions/{quote(name, safe='')}", wanted))}
     else:
         shown = json.loads(_get(url, "/emulator/regions"))
         if name and name not in shown:

@@ -400,9 +400,9 @@ def _calls_per_second_passed(review: Review) -> str:
 
 def _active_calls(examination: Examination) -> Decision | None:
     quota, region = examination.profile.active_calls_quota, examination.connector.aws_region
-    if quota is None or examination.limits.active_calls_in_region(region) < quota:
-        return None
     if _exempt(examination.attempt, examination.profile):
+        return None
+    if quota is None or examination.limits.active_calls_in_region(region) < quota:
         return None
     examination.limits.count_throttle(examination.connector.voice_connector_id)
     return _refusal(

@@ -98,24 +98,6 @@ class Profile:
     calling_plan_status: int = 403
     """Status code for a country outside the calling plan."""
 
-    # Unverified: a group is for incoming calls; whether its connectors may call out with its numbers is not said.
-    group_numbers_call_out: bool = True
-    """Whether a connector may present the numbers of a group that it is in as its caller's."""
-
-    # Emergency calls
-
-    emergency_number: str = "911"
-    """What a PBX dials, without +, for emergency services."""
-    # Unverified: no public page of the service names it; it is what other providers in North America use.
-    emergency_test_number: str = "933"
-    """What a PBX dials, without +, to test that."""
-    # Unverified: the guide asks for "a United States emergency number"; how it is enforced is not published.
-    emergency_routing_countries: tuple[str, ...] = ("US",)
-    """Where the numbers that emergency calls are routed to must be, ISO 3166-1 alpha-2."""
-    # Unverified: no public text says so; a limit that holds up a call for help would be a strange one.
-    emergency_calls_exempt: bool = True
-    """Whether emergency calls pass the calls per second, the quota of active calls and the calling plan."""
-
     # Media
 
     codecs: tuple[str, ...] = ("PCMU",)
@@ -156,6 +138,25 @@ class Profile:
     # Unverified: an IPV4_ONLY connector never uses IPv6; that its name has no AAAA record follows from it.
     dns_ipv6_for_ipv4_only: bool = False
     """Whether the name of a connector of NetworkType IPV4_ONLY has the Region's IPv6 addresses too."""
+    # Groups
+
+    # Unverified: a group is for incoming calls; whether its connectors may call out with its numbers is not said.
+    group_numbers_call_out: bool = True
+    """Whether a connector may present the numbers of a group that it is in as its caller's."""
+
+    # Emergency calls
+
+    emergency_number: str = "911"
+    """What a PBX dials, without +, for emergency services."""
+    # Unverified: no public page of the service names it; it is what other providers in North America use.
+    emergency_test_number: str = "933"
+    """What a PBX dials, without +, to test that."""
+    # Unverified: the guide asks for "a United States emergency number"; how it is enforced is not published.
+    emergency_routing_countries: tuple[str, ...] = ("US",)
+    """Where the numbers that emergency calls are routed to must be, ISO 3166-1 alpha-2."""
+    # Unverified: no public text says so; a limit that holds up a call for help would be a strange one.
+    emergency_calls_exempt: bool = True
+    """Whether emergency calls pass the calls per second, the quota of active calls and the calling plan."""
 
     # Limits of settings; None: no limit
 
