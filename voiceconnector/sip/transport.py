@@ -243,7 +243,7 @@ class Transport:
         for connection in [known for known in self._connections.values() if known.local.name == name]:
             if was_cut_off:
                 connection.reset()
-                self.connection_lost(connection)
+                self._connections.pop(connection.key, None)
             else:
                 connection.fall_silent()
 
