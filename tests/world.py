@@ -35,6 +35,8 @@ class Packet:
     """Name of the node, or the address where there is none."""
     transport: str
     data: bytes
+    locals: tuple[Local, ...] = ()
+    """The listener that it left, and the one that it goes to where there is one."""
 
     @property
     def told(self) -> str:
@@ -201,7 +203,8 @@ class World:
         assert number < MESSAGES, f"{MESSAGES} messages\n{self.drawn()[-4000:]}"
         host, port = hop.address[:2]
         place = self._places.get((hop.local.transport, host, port))
-        packet = Packet(number, self.now, source, place[0] if place else f"{host}:{port}", hop.local.transport, data)
+        destination, locals_ = (place[0], (hop.local, place[1])) if place else (f"{host}:{port}", (hop.local,))
+        packet = Packet(number, self.now, source, destination, hop.local.transport, data, locals_)
         if place is None:
             self.ladder.append((packet, "nobody there"))
             self.at(self.now + LATENCY, lambda now: self._unreachable(source, hop, now))

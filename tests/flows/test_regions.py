@@ -20,10 +20,8 @@ class RegionStage(Stage):
         self.world.rules.append(self._travel)
 
     def _travel(self, packet: Packet) -> Iterable[float] | None:
-        if "trunk" not in (packet.source, packet.destination):
-            return None
-        delay = self.reach.delay(self.world.local("trunk", packet.transport))
-        return () if delay == LOST else (LATENCY + delay,)
+        delay = sum(map(self.reach.delay, packet.locals))
+        return () if delay == LOST else (LATENCY + delay,) if delay else None
 
     def down(self) -> None:
         self.reach.set(REGION, LOST)
