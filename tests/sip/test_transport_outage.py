@@ -162,6 +162,27 @@ def test_no_connection_comes_about_while_it_is_down(run: Run) -> None:
     run(scenario)
 
 
+def test_a_connection_that_waits_at_the_door_when_it_goes_down_hears_nothing(run: Run) -> None:
+    """The kernel has made it, and what the peer sent has come, before the listener could take it."""
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            local = await ours.transport.open_tcp("east", "127.0.0.1", 0)
+            with socket.create_connection((local.host, local.port)) as peer:
+                peer.sendall(options(1, "TCP"))
+                ours.transport.impede("east", LOST)
+                await until(lambda: bool(ours.transport._connections))
+                peer.setblocking(False)
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 1), SILENCE)
+                assert ours.core.requests.empty()
+                ours.transport.impede("east", 0)
+                with pytest.raises(ConnectionResetError):
+                    await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 1), PATIENCE)
+
+    run(scenario)
+
+
 def test_nobody_is_connected_to_either(run: Run) -> None:
     async def scenario() -> None:
         async with edge() as ours, tcp_listener() as listener:

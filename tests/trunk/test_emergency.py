@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from voiceconnector.trunk.emergency import (
     PIDF_TYPE,
@@ -248,6 +250,36 @@ def test_entities_and_document_types_are_refused(document: bytes) -> None:
 def test_an_encoded_document_is_not_read() -> None:
     bodies = [LocationBody(PIDF_TYPE, CID, "base64", b"PHByZXNlbmNl")]
     assert "is encoded as base64" in review_location([VALUE], "yes", bodies, emergency=True)[0]
+
+
+TEXT = st.text(max_size=40)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(TEXT | st.just(VALUE), max_size=3),
+    st.none() | TEXT,
+    st.lists(
+        st.builds(
+            LocationBody,
+            content_type=st.sampled_from([PIDF_TYPE, "application/sdp"]) | TEXT,
+            content_id=st.just(CID) | TEXT,
+            encoding=st.just("") | TEXT,
+            body=st.binary(max_size=80)
+            | st.tuples(st.sampled_from([POINT, CIVIC]), st.integers(0, 900), TEXT).map(
+                lambda cut: (cut[0][: cut[1]] + cut[2] + cut[0][cut[1] + len(cut[2]) :]).encode("utf-8", "replace")
+            ),
+        ),
+        max_size=3,
+    ),
+    st.booleans(),
+)
+def test_whatever_is_sent_findings_are_sentences_for_a_terminal(
+    geolocation: list[str], routing: str | None, bodies: list[LocationBody], emergency: bool
+) -> None:
+    for finding in review_location(geolocation, routing, bodies, emergency=emergency):
+        assert finding.isprintable()
+        assert len(finding) < 1_000
 
 
 def test_a_document_of_great_depth_is_read_to_its_end() -> None:

@@ -22,6 +22,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
@@ -470,7 +471,7 @@ class Connection(asyncio.Protocol):
 
     def fall_silent(self) -> None:
         """Neither hear nor answer the peer any more, not even with acknowledgements of TCP."""
-        if self._stream:
+        if self._stream and not self._stream.is_closing():
             self._stream.pause_reading()
             _cut_off(self._stream.get_extra_info("socket"), True)
 
@@ -487,8 +488,13 @@ class Connection(asyncio.Protocol):
 
 
 def _cut_off(sock: socket.socket, cut_off: bool) -> None:
-    """Have the kernel drop all that comes to a socket, before it answers, or take it again. Linux can."""
-    if sys.platform == "linux":
+    """Have the kernel drop all that comes to a socket, before it answers, or take it again.
+
+    Linux can. Elsewhere the kernel goes on to acknowledge what nobody reads.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):
         if cut_off:
             program = struct.pack("HP", 1, ctypes.addressof(_DROP_ALL))
             sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
