@@ -34,7 +34,7 @@ from .records.sinks import InUse, Sink
 from .sip.digest import DigestServer
 from .sip.hop import Hop, Local, host_port
 from .sip.ids import Ids
-from .sip.transport import Transport
+from .sip.transport import Transport, free_port
 from .sip.uri import SipUri
 from .trunk.numbers import country_of
 from .trunk.store import Conflict, Store, StoreError
@@ -88,8 +88,6 @@ class Emulator:
         self.epoch = time.time() - time.monotonic()
         self.transports: list[Transport] = []
         self.watchers: set[Callable[[str, dict[str, object]], None]] = set()
-        self.region_available: Callable[[str], bool] = lambda _region: True
-        """Whether a Region is up: DNS follows it at once."""
         self._opened: list[Callable[[], Awaitable[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._relay_flushed = 0.0
@@ -201,7 +199,7 @@ class Emulator:
             edges,
             config.profile,
             () if ip_address(host).is_unspecified else (host,),
-            lambda region: self.region_available(region),
+            self.region_available,
             int(time.time()),
         )
         self._upstream = Upstream((config.dns_resolver,) if config.dns_resolver else system_servers())
@@ -234,22 +232,19 @@ class Emulator:
         return Edge((udp.host, *region.further_addresses), ports)
 
     async def _listen(self, transport: Transport, key: str, name: str, udp: Address, tcp: Address) -> Local:
-        """Bind both; where a port is 0, TCP gets the number that UDP found."""
-        local = None
-        for protocol, address in (("udp", udp), ("tcp", tcp)):
-            try:
-                if protocol == "udp":
-                    local = transport.open_udp(name, *address)
-                else:
-                    assert local
-                    port = local.port if address == udp and not address.port else address.port
-                    await transport.open_tcp(name, address.host, port)
-            except OSError as error:
-                where = key if key.endswith(("address", "addresses")) else f"{key}.{protocol}"
-                raise StartError(
-                    f"{where} = {address}: cannot listen there ({protocol.upper()}): {error.strerror}"
-                ) from error
-        assert local
+        """Bind both; where both have the same address and port 0, a port that is free for both."""
+        address, protocol = udp, "udp"
+        try:
+            if udp == tcp and not udp.port:
+                udp = tcp = Address(udp.host, free_port(udp.host))
+            local = transport.open_udp(name, *udp)
+            address, protocol = tcp, "tcp"
+            await transport.open_tcp(name, *tcp)
+        except OSError as error:
+            where = key if key.endswith(("address", "addresses")) else f"{key}.{protocol}"
+            raise StartError(
+                f"{where} = {address}: cannot listen there ({protocol.upper()}): {error.strerror}"
+            ) from error
         return local
 
     async def _open_http(self) -> None:

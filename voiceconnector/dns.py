@@ -26,6 +26,7 @@ from dns.rdatatype import RdataType
 
 from .sip.hop import host_port
 from .sip.locate import Answer, Located, Naptr, Procedure, Question, Record, Srv, locate
+from .sip.transport import free_port
 from .trunk.model import HOST_NAME_SUFFIX
 from .trunk.zone import PAYLOAD, refusal
 
@@ -36,8 +37,6 @@ BATCH = 64
 """Queries taken at a time, so that calls are never far behind."""
 BUFFER = 1024 * 1024
 """Bytes of socket buffer asked for."""
-BINDS = 20
-"""How often a port that is free for UDP and TCP is looked for."""
 CONNECTIONS = 100
 """TCP connections of clients at most; more are closed at the door."""
 IDLE_SECONDS = 10.0
@@ -70,26 +69,6 @@ Done = Callable[[Located, float], None]
 # Serving
 
 
-def _bind(host: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """A UDP and a TCP socket on one port; where that is 0, a free one is looked for. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for remaining in reversed(range(1 if port else BINDS)):
-        datagrams, streams = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
-        try:
-            datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-            datagrams.setblocking(False)
-            datagrams.bind((host, port))
-            streams.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            streams.bind((host, datagrams.getsockname()[1]))
-            return datagrams, streams
-        except OSError:
-            datagrams.close()
-            streams.close()
-            if not remaining:
-                raise
-    raise AssertionError("every pass returns or raises")
-
-
 class Server:
     """The listener for the zone."""
 
@@ -113,10 +92,16 @@ class Server:
 
     async def open(self, host: str, port: int) -> None:
         """Listen on UDP and TCP; port 0 takes one that is free for both. Raises OSError."""
-        datagrams, streams = _bind(host, port)
-        self._socket = datagrams
-        self.address = (host, datagrams.getsockname()[1])
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.address = (host, port or free_port(host))
+        datagrams = self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        datagrams.setblocking(False)
+        streams = socket.socket(family, socket.SOCK_STREAM)
         try:
+            datagrams.bind(self.address)
+            streams.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            streams.bind(self.address)
             self._listener = await self._loop.create_server(
                 lambda: _Stream(self, self._idle_seconds), sock=streams, backlog=CONNECTIONS
             )

@@ -114,7 +114,9 @@ def test_what_icmp_says_does_not_get_in_either(run: Run) -> None:
         async with edge() as ours:
             local = ours.transport.open_udp("east", "127.0.0.1", 0)
             there = ("127.0.0.1", closed_port(socket.SOCK_DGRAM))
-            ours.transport._udp[local].sendto(options(1), there)  # It left before; its error comes in the outage.
+            ours.transport._udp[local].socket.sendto(
+                options(1), there
+            )  # It left before; its error comes in the outage.
             ours.transport.impede("east", LOST)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(ours.core.outcomes.get(), SILENCE)

@@ -50,6 +50,8 @@ SCAN_SECONDS = 0.25
 ADDRESSES_SCANNED = 1_000
 CONNECT_TIMEOUT = 5.0
 """Seconds."""
+PROBES = 20
+"""How often a port that is free for both UDP and TCP is looked for."""
 IDLE_CONNECTIONS = 10_000
 """Connections kept at most; more are refused at the door."""
 
@@ -513,3 +515,20 @@ def _want_icmp_errors(sock: socket.socket) -> None:
 def _enlarge(sock: socket.socket) -> None:
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         sock.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+
+
+def free_port(host: str) -> int:
+    """A port that is free for UDP and TCP. Raises OSError where none is found."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for remaining in reversed(range(PROBES)):
+        with socket.socket(family, socket.SOCK_DGRAM) as datagrams, socket.socket(family) as streams:
+            try:
+                datagrams.bind((host, 0))
+                port: int = datagrams.getsockname()[1]
+                streams.bind((host, port))
+            except OSError:
+                if not remaining:
+                    raise
+            else:
+                return port
+    raise AssertionError("every pass but the last one may fail")
