@@ -12,13 +12,16 @@ import logging
 import os
 import random
 import secrets
+import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from .calls import explain, media_report
+from .calls.carrier_side import PSTN
 from .calls.events import CallEvent
-from .calls.switch import NextHop, Switch
+from .calls.switch import Switch
+from .calls.termination import NextHop
 from .config import Address, Config, PstnRoute
 from .control import server
 from .media.relay import Relay
@@ -30,14 +33,17 @@ from .records.sinks import InUse, Sink
 from .sip.digest import DigestServer
 from .sip.hop import Hop, Local, host_port
 from .sip.ids import Ids
+from .sip.locate import Located
 from .sip.transport import Transport
 from .sip.uri import SipUri
+from .trunk.model import Snapshot
 from .trunk.numbers import country_of
 from .trunk.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
-PSTN = "pstn"
+PHONES = "phones"
+"""Name of the listeners of the public network's own phones."""
 PSTN_RTP_PORTS = range(30_000, 40_000)
 """Where the public network has an address of its own; on a Region's media address it shares that one's ports."""
 DRAIN_SECONDS = 5.0
@@ -53,26 +59,56 @@ class StartError(Exception):
 
 
 class Way:
-    """The way to the public network: its own stack, or a SIP peer of the user's."""
+    """The way to the public network: its phones, a SIP peer of the user's, or back in to a number of the trunk."""
 
-    def __init__(self, routing: Routing, media_addresses: Mapping[str, str]) -> None:
+    def __init__(self, routing: Routing, media_addresses: Mapping[str, str], snapshot: Callable[[], Snapshot]) -> None:
         self._routing = routing
         self._media_addresses = media_addresses
+        self._snapshot = snapshot
         self.locals: Mapping[tuple[str, str], Local] = {}
         """The service's listeners."""
-        self.network: Local | None = None
+        self.phones: Local | None = None
         """The public network's."""
 
     def next_hop(self, called: str, region: str) -> NextHop:
-        target = self._routing.route(called).target
-        assert self.network
-        transport, address = ("UDP", (self.network.host, self.network.port))
-        if target is not None:
+        assert self.phones
+        transport, address = "UDP", (self.phones.host, self.phones.port)
+        if self._snapshot().inbound(called):
+            local = self.locals[PSTN, "UDP"]
+            address = (local.host, local.port)
+        elif (target := self._routing.route(called).target) is not None:
             transport, address = target.transport, target.address
-        name = region
-        if _is_ipv6(address[0]) != _is_ipv6(self.locals[region, transport].host):
-            name = _outward(region)
+        name = self._listener(region, address[0])
         return NextHop(Hop(self.locals[name, transport], address), host_port(*address), self._media_addresses[name])
+
+    def media_address(self, region: str) -> str:
+        return self._media_addresses[self._listener(region, self.locals[PSTN, "UDP"].host)]
+
+    def _listener(self, region: str, far_host: str) -> str:
+        """The name of the Region's listener that can reach a host outside."""
+        return region if _is_ipv6(far_host) == _is_ipv6(self.locals[region, "UDP"].host) else _outward(region)
+
+
+class SystemNames:
+    """Host names as this machine resolves them: their addresses in the order of its resolver."""
+
+    def __init__(self, turn: Callable[[Callable[[float], object]], None]) -> None:
+        """`turn` lets something happen to the core."""
+        self._turn = turn
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def locate(self, host: str, port: int, transport: str, done: Callable[[Located, float], None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._locate(host, port, transport, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _locate(self, host: str, port: int, transport: str, done: Callable[[Located, float], None]) -> None:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port or 5060, type=socket.SOCK_DGRAM)
+            located = Located(tuple((transport, str(address[0]), int(address[1])) for *_, address in found), "")
+        except OSError as error:
+            located = Located((), f"the name {host} does not resolve: {error.strerror}")
+        self._turn(lambda now: done(located, now))
 
 
 class Emulator:
@@ -111,7 +147,8 @@ class Emulator:
         ids = Ids(random.SystemRandom())
         routing = Routing([_route(route) for route in config.pstn_routes])
         media = {region.name: region.media_address for region in config.regions.values()}
-        way = Way(routing, media | {_outward(region): config.pstn_address.host for region in config.regions})
+        outward = {_outward(region): config.pstn_address.host for region in config.regions}
+        way = Way(routing, media | outward, lambda: self.store.snapshot)
         profile = config.profile
         self.switch = Switch(
             profile,
@@ -120,6 +157,7 @@ class Emulator:
             way,
             self.relay,
             media,
+            SystemNames(lambda turn: service.turn(turn)),
             ids,
             self.epoch,
             lambda connector, source, _time: self.store.record_termination_health(connector, source),
@@ -131,9 +169,11 @@ class Emulator:
             if _is_ipv6(region.udp.host) != _is_ipv6(config.pstn_address.host):
                 free = Address(config.pstn_address.host, 0)
                 await self._listen(service, "pstn.address", _outward(region.name), free, free)
+        await self._listen(service, "pstn.address", PSTN, config.pstn_address, config.pstn_address)
         way.locals = self.switch.stack.locals
         outside = self._transport(Transport(self.network.stack, settle=self._flush_relay))
-        way.network = await self._listen(outside, "pstn.address", PSTN, config.pstn_address, config.pstn_address)
+        free = Address(config.pstn_address.host, 0)
+        way.phones = await self._listen(outside, "pstn.address", PHONES, free, free)
         await self._open_http()
         self._tasks.append(asyncio.create_task(self._flush_store()))
 

@@ -149,6 +149,8 @@ class Snapshot:
     """Keys in lower case."""
     by_phone_number: Mapping[str, VoiceConnector]
     """The connector that each E.164 number is associated with."""
+    deletion_queue: frozenset[str] = frozenset()
+    """E.164 numbers that were deleted and can still be restored (guide p. 59); they belong to no connector."""
 
     @classmethod
     def of(cls, voice_connectors: Iterable[VoiceConnector]) -> "Snapshot":
@@ -174,3 +176,8 @@ class Snapshot:
     def owner(self, phone_number: str) -> VoiceConnector | None:
         """The connector that an E.164 number (with its `+`) is associated with."""
         return self.by_phone_number.get(phone_number)
+
+    def inbound(self, number: str) -> tuple[VoiceConnector, ...]:
+        """The connectors that take calls to an E.164 number, the first to be tried first; none: it is unassigned."""
+        owner = self.by_phone_number.get(number)
+        return (owner,) if owner else ()
