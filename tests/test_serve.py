@@ -273,7 +273,7 @@ def test_commands_without_an_emulator_say_how_to_start_one() -> None:
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    for command in ("demo", "serve", "calls", "explain", "ladder", "check-config"):
+    for command in ("demo", "serve", "call", "calls", "explain", "ladder", "check-config"):
         result = run(command, "--help")
         assert result.returncode == 0
         assert f"voiceconnector {command}" in result.stdout

@@ -22,11 +22,12 @@ from .calls.carrier_side import PSTN
 from .calls.events import CallEvent
 from .calls.switch import Switch
 from .calls.termination import NextHop
-from .config import Address, Config, PstnRoute
+from .config import Address, Config, PstnRoute, wav_file
 from .control import server
+from .control.call_orders import CallOrder, CannotCall
 from .media.relay import Relay
 from .pstn.behaviours import Route, Routing, behaviour
-from .pstn.carrier import PublicNetwork
+from .pstn.carrier import NoPort, PublicNetwork
 from .records import cdr, ladder
 from .records.ladder import Packet, render_messages
 from .records.sinks import InUse, Sink
@@ -38,6 +39,7 @@ from .sip.transport import Transport
 from .sip.uri import SipUri
 from .trunk.model import Snapshot
 from .trunk.numbers import country_of
+from .trunk.routing import unassigned
 from .trunk.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ PSTN_RTP_PORTS = range(30_000, 40_000)
 DRAIN_SECONDS = 5.0
 """How long `stop` waits for BYEs to be answered."""
 FLUSH_SECONDS = 1.0
+ACCEPT_SECONDS = 5.0
+"""How long a call that is to be placed may be on its way to the trunk."""
 RELAY_SECONDS = 10.0
 RELAY_PAUSE = 0.005
 """Seconds between batches of commands to the relay."""
@@ -351,6 +355,39 @@ class Emulator:
     def call(self, aws_transaction_id: str) -> dict[str, object] | None:
         call = self.switch.history.find(aws_transaction_id)
         return explain.details(call, self.config.profile, self.epoch) if call else None
+
+    async def place_call(self, order: CallOrder) -> str:
+        """Have a phone of the public network call a number of the trunk; the call's TransactionId.
+
+        Raises CannotCall.
+        """
+        snapshot = self.store.snapshot
+        if not snapshot.inbound(order.to):
+            decision = unassigned(order.to, snapshot, self.config.profile)
+            raise CannotCall(404, f"{decision.because}. {decision.remedy}.")
+        try:
+            play = str(wav_file(order.play)) if order.play else ""
+        except ValueError as error:
+            raise CannotCall(400, f"Play = '{order.play}': {error}") from None
+        trunk, phones = self.switch.stack.locals[PSTN, "UDP"], self.network.stack.locals[PHONES, "UDP"]
+        hop = Hop(phones, (trunk.host, trunk.port))
+        call_id = problem = ""
+
+        def dial(now: float) -> None:
+            nonlocal call_id, problem
+            try:
+                call_id = self.network.call(hop, order.to, order.from_, order.duration, now, play)
+            except NoPort as error:
+                problem = str(error)
+
+        self.transports[1].turn(dial)
+        deadline = time.monotonic() + ACCEPT_SECONDS
+        while call_id and time.monotonic() < deadline:
+            history = self.switch.history.from_pstn(call_id)
+            if history:
+                return history.aws_transaction_id
+            await asyncio.sleep(0.002)
+        raise CannotCall(503, problem or f"the trunk has not taken the INVITE for {ACCEPT_SECONDS:g} s")
 
     def explain(self, aws_transaction_id: str) -> str | None:
         call = self.switch.history.find(aws_transaction_id)

@@ -100,6 +100,11 @@ class History:
         others = (*self._challenged.values(), *self._refused_requests.values())
         return next((call for call in others if call.aws_transaction_id == aws_transaction_id), None)
 
+    def from_pstn(self, call_id: str) -> CallHistory | None:
+        """The inbound call, or attempt of one, that has this Call-ID on the PSTN's side."""
+        known = (call for calls in (self.live, self._refused, self._ended) for call in reversed(calls.values()))
+        return next((call for call in known if call.pstn_call_id == call_id), None)
+
     def all(self) -> list[CallHistory]:
         """Every call and attempt that is remembered, the latest first."""
         kept = (self.live, self._ended, self._refused, self._refused_requests, self._challenged)
