@@ -10,7 +10,7 @@ from tests.flows.stage import CALLER, CONNECTOR, FAR_SDP, OTHER_REGION, REGION, 
 from tests.wire import header
 from tests.world import World
 from voiceconnector.sip.hop import Hop
-from voiceconnector.sip.session import Session
+from voiceconnector.sip.session import EARLY, Session
 from voiceconnector.trunk.model import Origination, OriginationRoute, Snapshot, VoiceConnector
 from voiceconnector.trunk.profile import LAB, Profile
 
@@ -113,6 +113,12 @@ class Inbound(Stage):
         return [(one.target or one.route.host, one.outcome) for one in self.history.tries]
 
     def end(self, *, calls: int = 1, completed: int | None = None, explained: Sequence[str] = ()) -> None:
+        self.run(70)  # As long as anything may ring.
+        assert self.switch.active_calls == 0, self.world.drawn()
+        for target in (self.one, self.two, self.three):
+            for session in target.sessions:
+                if session.state == EARLY:  # It was left, and would ring for ever.
+                    session.hang_up(self.now)
         super().end(calls=calls, completed=completed, explained=explained)
         assert not self.switch.limits.active_calls_in_region(OTHER_REGION)
         for call in self.switch.history.all():

@@ -238,6 +238,8 @@ class Stage:
     def next_hop(self, called: str, region: str) -> NextHop:
         """The way to the public network, or to the far telephone."""
         hop = self.world.hop("trunk", "far" if called.startswith("+44") else "pstn")
+        if self.snapshot.inbound(called):
+            hop = Hop(hop.local, (TRUNK, 5070))
         if not self.reachable:
             hop = Hop(hop.local, ("198.51.100.99", 5060))
         return NextHop(hop, hop.address[0], TRUNK)
