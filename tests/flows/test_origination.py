@@ -103,9 +103,22 @@ def test_the_offer_has_the_media_address_of_the_region_and_an_explicit_rtcp_port
     assert "c=IN IP4 203.0.113.17" in lines
     assert media == f"m=audio {port} RTP/AVP 0 101"
     assert f"a=rtcp:{port + 1}" in lines
-    assert "a=sendrecv" in lines
+    assert {"a=sendrecv", "a=ptime:20", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15"} <= set(lines)
     caller.cancel(stage.now)
     stage.end()
+
+
+def test_an_offer_of_the_codec_alone_reaches_the_pbx_with_telephone_event() -> None:
+    """The carrier's gateway has it, whoever calls; so has the trace."""
+    stage = Inbound()
+    caller = stage.ring(body=sdp(FAR, 6000, "0"))
+    stage.run()
+    assert b"RTP/AVP 0 101\r\n" in stage.invite()
+    stage.one.pick_up()
+    stage.run()
+    assert stage.far.heard == ["answered"]
+    caller.hang_up(stage.now)
+    stage.end(completed=1)
 
 
 def test_a_route_by_tcp_says_so_in_every_place() -> None:

@@ -10,6 +10,7 @@ its session: a late answer is acknowledged and released, and the caller hears no
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from voiceconnector.media.gateway import completed
 from voiceconnector.media.offer_answer import NegotiationError
 from voiceconnector.sip.hop import Hop, host_port, is_ip_address
 from voiceconnector.sip.locate import Located
@@ -104,10 +105,11 @@ class Hunt:
         self._display_name = display_name(request)
         self._hops_left = request.max_forwards - 1
         try:
-            self._offer = description_of(request)
+            offer = description_of(request)
         except NegotiationError as error:
             call.refuse_media(error, now)
             return
+        self._offer = completed(offer) if offer else offer
         transaction.respond(100, "Trying", now)
         call.wait_for_answer(now)
         self._next(now)
