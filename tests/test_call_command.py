@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_serve import Served, records, run
+from tests.test_serve import Phone, Served, records, run
 from tests.wire import answer, header, start_line
+from voiceconnector.sip.hop import host_port
 
 NUMBER = "+12065550100"
 
@@ -21,10 +22,12 @@ NUMBER = "+12065550100"
 class Pbx:
     """Answers calls, echoes audio, and hangs up nothing by itself."""
 
-    def __init__(self, status_code: int = 200) -> None:
-        self.socket, self.audio = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    def __init__(self, status_code: int = 200, host: str = "127.0.0.1") -> None:
+        self.host = host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket, self.audio = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
         for each in (self.socket, self.audio):
-            each.bind(("127.0.0.1", 0))
+            each.bind((host, 0))
             each.settimeout(0.1)
         self.port, self.audio_port = self.socket.getsockname()[1], self.audio.getsockname()[1]
         self.status_code = status_code
@@ -56,9 +59,9 @@ class Pbx:
         if method == "INVITE":
             self.invites.append(data)
             yield answer(data, 180, "Ringing", headers=self._lines(data))
+            place = f"IN IP{6 if ':' in self.host else 4} {self.host}"
             body = (
-                "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-                f"m=audio {self.audio_port} RTP/AVP 0\r\n"
+                f"v=0\r\no=- 1 1 {place}\r\ns=-\r\nc={place}\r\nt=0 0\r\nm=audio {self.audio_port} RTP/AVP 0\r\n"
             ).encode()
             if self.status_code == 200:
                 yield answer(data, headers=self._lines(data) + "Content-Type: application/sdp\r\n", body=body)
@@ -68,18 +71,22 @@ class Pbx:
             yield answer(data)
 
     def _lines(self, data: bytes) -> str:
-        return f"Record-Route: {header(data, 'Record-Route')}\r\nContact: <sip:pbx@127.0.0.1:{self.port}>\r\n"
+        contact = f"sip:pbx@{host_port(self.host, self.port)}"
+        return f"Record-Route: {header(data, 'Record-Route')}\r\nContact: <{contact}>\r\n"
 
     def _echo(self) -> None:
         for data, source in self._received(self.audio):
             self.audio.sendto(data, source)
 
 
-def served(folder: Path, *ports: int) -> Served:
+def served(folder: Path, *ports: int, host: str = "127.0.0.1") -> Served:
+    """A `serve` whose number leads to these ports of a host, in this order; its Region listens there too."""
     routes = ", ".join(
-        f'{{Host = "127.0.0.1", Port = {port}, Priority = {priority}}}' for priority, port in enumerate(ports, 1)
+        f'{{Host = "{host}", Port = {port}, Priority = {priority}}}' for priority, port in enumerate(ports, 1)
     )
-    return Served(folder, f"voice_connectors[0].Origination={{Routes = [{routes}]}}")
+    free = host_port(host, 0)
+    region = (f'regions.us-east-1.{protocol}="{free}"' for protocol in ("udp", "tcp"))
+    return Served(folder, f"voice_connectors[0].Origination={{Routes = [{routes}]}}", *region)
 
 
 @pytest.fixture
@@ -119,6 +126,36 @@ def test_a_call_from_the_pstn_is_followed_to_its_end(tmp_path: Path, pbx: Pbx) -
     assert {record["DestinationPhoneNumber"] for record in found} == {NUMBER}
     assert {record["UsageType"] for record in found} >= {"USE1-GB-US-inbound-minutes"}
     assert header(pbx.invites[0], "X-VoiceConnector-ID") == "abcdef1ghij2klmno3pqr4"
+
+
+def test_a_pbx_with_ipv6_is_called_from_a_pstn_without_it(tmp_path: Path) -> None:
+    """RFC 5118: the addresses on the PBX's leg are IPv6; the relay stands between the versions."""
+    with closing(Pbx(host="::1")) as pbx:
+        emulator = served(tmp_path, pbx.port, host="::1")
+        try:
+            called = run("call", "--to", NUMBER, "--duration", "0.6", "--url", emulator.http)
+        finally:
+            emulator.stop()
+    assert called.returncode == 0, called.stdout + called.stderr
+    assert "Audio went both ways" in called.stdout
+    assert start_line(pbx.invites[0]) == f"INVITE sip:{NUMBER}@[::1]:{pbx.port};transport=UDP SIP/2.0"
+    assert b"c=IN IP6 ::1\r\n" in pbx.invites[0]
+
+
+def test_a_call_to_a_number_of_the_trunk_goes_out_and_comes_in_again(tmp_path: Path, pbx: Pbx) -> None:
+    emulator = served(tmp_path, pbx.port)
+    try:
+        with closing(Phone(emulator.udp)) as phone:
+            phone.call(NUMBER)
+            assert pbx.invites
+            phone.send("BYE", 2, uri=phone.contact, to_tag=phone.to_tag)
+            phone.receive("200 OK")
+    finally:
+        emulator.stop()
+    found = {str(record["Direction"]): record for record in records(emulator.data_dir)}
+    assert sorted(found) == ["Inbound", "Outbound"]
+    assert {record["Status"] for record in found.values()} == {"Completed"}
+    assert len({record["CallId"] for record in found.values()}) == 2
 
 
 def free_port() -> int:
