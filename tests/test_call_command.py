@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import struct
 import threading
 import urllib.error
 import urllib.request
@@ -126,6 +127,38 @@ def test_a_call_from_the_pstn_is_followed_to_its_end(tmp_path: Path, pbx: Pbx) -
     assert {record["DestinationPhoneNumber"] for record in found} == {NUMBER}
     assert {record["UsageType"] for record in found} >= {"USE1-GB-US-inbound-minutes"}
     assert header(pbx.invites[0], "X-VoiceConnector-ID") == "abcdef1ghij2klmno3pqr4"
+
+
+def test_connections_that_are_refused_or_broken_off_move_the_call_on(tmp_path: Path, pbx: Pbx) -> None:
+    """RST to the SYN, and RST in the middle of the INVITE."""
+    with socket.create_server(("127.0.0.1", 0)) as resetting, socket.create_server(("127.0.0.1", 0)) as closed:
+        refused = closed.getsockname()[1]
+        closed.close()
+        resetting.settimeout(10)
+
+        def reset() -> None:
+            connection, _ = resetting.accept()
+            connection.recv(65_535)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        thread = threading.Thread(target=reset)
+        thread.start()
+        ports = ((refused, "TCP"), (resetting.getsockname()[1], "TCP"), (pbx.port, "UDP"))
+        routes = ", ".join(
+            f'{{Host = "127.0.0.1", Port = {port}, Protocol = "{protocol}", Priority = {priority}}}'
+            for priority, (port, protocol) in enumerate(ports, 1)
+        )
+        emulator = Served(tmp_path, f"voice_connectors[0].Origination={{Routes = [{routes}]}}")
+        try:
+            called = run("call", "--to", NUMBER, "--duration", "0.3", "--url", emulator.http)
+        finally:
+            emulator.stop()
+            thread.join()
+    assert called.returncode == 0, called.stdout + called.stderr
+    assert f"TCP 127.0.0.1:{refused}: cannot connect" in called.stdout
+    assert "broke off the connection" in called.stdout
+    assert "it answered the call" in called.stdout
 
 
 def test_a_pbx_with_ipv6_is_called_from_a_pstn_without_it(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ Pure functions over a `CallHistory`; nothing here costs a call anything.
 """
 
 import re
-from itertools import repeat
 from typing import Any
 
 from voiceconnector.sip.hop import host_port
@@ -179,16 +178,17 @@ def _remedy(decision: Decision) -> str:
 
 def _tried(call: CallHistory) -> str:
     """Where an inbound call was sent, one target after the other."""
-    return "\n".join(["What was tried", *map(_told, call.tries, repeat(call.started_at))]) if call.tries else ""
+    lines = [_told(one, call.started_at, one is call.tries[-1]) for one in call.tries]
+    return "\n".join(["What was tried", *lines]) if lines else ""
 
 
-def _told(tried: Try, started_at: float) -> str:
+def _told(tried: Try, started_at: float, last: bool) -> str:
     route = tried.route
     named = f" ({route.host})" if tried.target and route.host not in tried.target else ""
     place = tried.target or f"{route.protocol} {route.host}"
     took = "" if tried.ended_at is None else f" ({tried.ended_at - tried.started_at:.3f} s)"
     outcome = f"{tried.outcome}{took}" if tried.outcome else "waiting for its answer"
-    moved = "; the next one's turn" if tried.failed else ""
+    moved = "" if last else "; the next one's turn"
     return (
         f"  {tried.started_at - started_at:+9.3f} s  {place}{named}, priority {route.priority}, weight {route.weight}, "
         f"of {tried.voice_connector_id} ({tried.region}): {outcome}{moved}"

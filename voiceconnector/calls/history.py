@@ -38,8 +38,6 @@ class Try:
     ended_at: float | None = None
     outcome: str = ""
     """What became of it, in words that go on from "…: "."""
-    failed: bool = False
-    """Whether that made the call try the next one."""
 
 
 @dataclass(slots=True)

@@ -143,9 +143,8 @@ class Hunt:
         call = self._call
         if call is None:
             return
-        connector = self._connectors[0]
-        if not self._origination.region_available(connector.aws_region):
-            self._pass_over(routing.obstacle(connector, self._origination.region_available, self._switch.profile), now)
+        if self._targets or self._routes:
+            self._look_at_region(call, now)
         if self._targets:
             self._send(*self._targets.pop(0), now)
         elif self._routes:
@@ -158,12 +157,13 @@ class Hunt:
             assert decision
             call.refuse(decision, now, self._switch.lines(decision))
 
-    def _pass_over(self, decision: Decision | None, now: float) -> None:
-        """Leave the connector in hand for a reason of its own."""
-        self._targets, self._routes = [], []
-        if decision and self._call and decision != self._refusal:
-            self._refusal = decision
-            self._call.note(now, f"{decision.because}; its other routes are not tried.")
+    def _look_at_region(self, call: "Call", now: float) -> None:
+        """Leave the connector in hand where its Region has gone down meanwhile."""
+        connector, available = self._connectors[0], self._origination.region_available
+        if not available(connector.aws_region):
+            self._targets, self._routes = [], []
+            self._refusal = routing.obstacle(connector, available, self._switch.profile)
+            call.note(now, f"{connector.aws_region} is down now; the other routes there are not tried.")
 
     def _move(self, now: float) -> bool:
         """Go on with the next connector of the group that can take the call; False where there is none."""
@@ -208,6 +208,8 @@ class Hunt:
                 self._call.history.tries.pop()
                 self._try = None
                 self._targets = list(located.targets)
+                addresses = ", ".join(address for _, address, _ in located.targets)
+                self._call.note(now, f"{route.host} leads to {addresses} ({now - looking.started_at:.3f} s).")
                 self._next(now)
             else:
                 self._fail(located.because, now)
@@ -289,7 +291,6 @@ class Hunt:
         call, failed = self._call, self._try
         assert call
         assert failed
-        failed.failed = True
         self._conclude(because, now)
         target = failed.target or failed.route.host
         identity, time = call.history.aws_transaction_id, now + self._switch.epoch
