@@ -219,6 +219,8 @@ def test_an_order_that_cannot_be_placed_says_what_is_wrong_with_it(tmp_path: Pat
         for body, status_code, words in (
             (b"{", 400, ""),
             ({}, 400, "To"),
+            ([], 400, ""),
+            (b"null", 400, ""),
             ({"To": "2065550100"}, 400, "E.164"),
             ({"To": NUMBER, "From": "me"}, 400, "From"),
             ({"To": NUMBER, "DurationSeconds": -1}, 400, "DurationSeconds"),

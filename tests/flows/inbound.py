@@ -4,19 +4,21 @@ far 198.51.100.7 --- trunk 203.0.113.1 (us-east-1) and 203.0.113.65 (us-west-2) 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from tests.flows.stage import CALLER, CONNECTOR, FAR_SDP, OTHER_REGION, REGION, Far, Stage, sdp
+from tests.flows.stage import CALLER, FAR_SDP, OTHER_REGION, Far, Stage, sdp
 from tests.wire import header
 from tests.world import World
 from voiceconnector.sip.hop import Hop
 from voiceconnector.sip.session import EARLY, Session
 from voiceconnector.trunk.model import Origination, OriginationRoute, Snapshot, VoiceConnector
-from voiceconnector.trunk.profile import LAB, Profile
+from voiceconnector.trunk.profile import AWS, LAB, Profile
 
 ONE, TWO, THREE = "192.0.2.11", "192.0.2.12", "192.0.2.13"
 NOBODY = "192.0.2.99"
 """Where no host is: ICMP says so."""
+LIKE_AWS = replace(AWS, private_addresses_allowed=True)
 NUMBER, OUTSIDE = CALLER, "+442079460123"
 """The number of the trunk that is called, and who calls it."""
 OTHER = VoiceConnector("otheronenopqrstuvwxyz0", "other", OTHER_REGION)
@@ -130,7 +132,10 @@ def dialled(data: bytes) -> str:
     return header(data, "X-VoiceConnector-ID")
 
 
-__all__ = [
-    "CONNECTOR", "NOBODY", "NUMBER", "ONE", "OTHER", "OTHER_REGION", "OUTSIDE", "REGION", "THREE", "TWO", "Inbound",
-    "Target", "dialled", "route",
-]  # fmt: skip
+def answered_by_two(stage: Inbound) -> None:
+    """The second PBX takes the call, and it ends well."""
+    stage.two.pick_up()
+    stage.run()
+    assert stage.far.heard[-1] == "answered", stage.world.drawn()
+    stage.far.session.hang_up(stage.now)
+    stage.end(completed=1)

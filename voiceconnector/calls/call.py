@@ -89,10 +89,8 @@ class Call:
         self._leg_b: Session | None = None
         self._answer_time: float | None = None
         self._timer: Timer | None = None
-        self._ringing = 0.0
-        """Seconds that the called side may ring."""
-        self._expires_at = math.inf
-        """When the caller's INVITE is no longer good (RFC 3261 13.3.1)."""
+        self._good_for = self._expires_at = math.inf
+        """Seconds that the caller's INVITE is good for, and until when that is (RFC 3261 13.3.1)."""
 
     @property
     def log(self) -> list[LogEntry]:
@@ -116,7 +114,8 @@ class Call:
             status_code, reason, lines = obstacle_to_timer
             self.refuse(interval_too_small(status_code, reason), now, lines)
         elif self.reserve("a", media_address, now):
-            self._expires_at = now + _expiry(request)
+            self._good_for = _expiry(request)
+            self._expires_at = now + self._good_for
             self._placing.start(self, transaction, now)
 
     def reserve(self, leg: Leg, media_address: str, now: float) -> bool:
@@ -130,8 +129,8 @@ class Call:
     def wait_for_answer(self, now: float) -> None:
         """Give the called side the time it may ring, from now on."""
         self._stop_timer()
-        self._ringing = min(self.switch.profile.ring_timeout, self._expires_at - now)
-        self._timer = self.switch.stack.timers.start(max(0.0, self._ringing), self, "ring time-out", now)
+        seconds = min(self.switch.profile.ring_timeout, self._expires_at - now)
+        self._timer = self.switch.stack.timers.start(max(0.0, seconds), self, "ring time-out", now)
 
     def place(self, invite: Invite, now: float) -> Session:
         """Send the INVITE of leg b."""
@@ -336,7 +335,7 @@ class Call:
             if self._leg_b:
                 self._leg_b.cancel(now, 'SIP;cause=408;text="ring time-out"')
             limit = self.switch.profile.ring_timeout
-            decision = expired(self._ringing) if self._ringing < limit else nobody_answered(limit)
+            decision = expired(self._good_for) if now >= self._expires_at else nobody_answered(limit)
             self.refuse(decision, now, self.switch.lines(decision))
         elif name == "maximum duration":
             self.hang_up(now, "maximum call duration reached", completed=True, cause=200)

@@ -97,7 +97,10 @@ class Switch:
         self.closing = False
         self._digest = digest
         chance = Random(ids.number(64) if profile.routing_seed is None else profile.routing_seed)
-        self._carrier_side = CarrierSide(self, Origination(region_available, locator, chance.randrange))
+        origination = Origination(
+            lambda region: region in media_addresses and region_available(region), locator, chance.randrange
+        )
+        self._carrier_side = CarrierSide(self, origination)
         self._record_health = record_health
         self._calls: dict[int, Call] = {}
         self._awaiting_counters: dict[int, CallHistory] = {}
