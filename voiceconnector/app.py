@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from .calls import explain, media_report
-from .calls.carrier_side import PSTN
 from .calls.events import CallEvent
+from .calls.roles import PSTN
 from .calls.switch import Switch
 from .calls.termination import NextHop
 from .config import Address, Config, PstnRoute, wav_file

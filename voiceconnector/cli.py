@@ -18,6 +18,7 @@ import click
 
 from . import __version__
 from .config import Config, ConfigError, describe, load
+from .sip.hop import host_port
 from .trunk.model import VoiceConnector
 
 CONFIG_HELP = "TOML file; without it, VOICECONNECTOR_CONFIG or the defaults."
@@ -144,7 +145,17 @@ def _connector_line(connector: VoiceConnector) -> str:
         plan = ", ".join(termination.calling_regions) or "nowhere (CallingRegions is empty)"
         digest = f"digest user {', '.join(known.username for known in connector.credentials)}"
         rules = f"from {allowed}; to {plan}; {digest if connector.credentials else 'no digest'}"
-    return f"Voice Connector {connector.outbound_host_name} ({connector.aws_region}): {rules}"
+    return (
+        f"Voice Connector {connector.outbound_host_name} ({connector.aws_region}): {rules}; {_inbound_rule(connector)}"
+    )
+
+
+def _inbound_rule(connector: VoiceConnector) -> str:
+    origination = connector.origination
+    if origination is None or origination.disabled or not origination.routes:
+        return "no route for calls that come in"
+    hosts = (f"{route.protocol} {host_port(route.host, route.port)}" for route in origination.routes)
+    return f"calls that come in go to {', '.join(hosts)}"
 
 
 def _print_event(name: str, fields: dict[str, Any]) -> None:
@@ -279,12 +290,13 @@ def _print_table(found: list[dict[str, Any]]) -> None:
 
     colours = {"answered": "green", "completed": "green", "ringing": "yellow", "challenged": "yellow"}
     table = Table(box=None, pad_edge=False)
-    for title in ("Time", "From", "To", "State", "Status", "TransactionId"):
+    for title in ("Time", "Direction", "From", "To", "State", "Status", "TransactionId"):
         table.add_column(title, no_wrap=title != "Status")
     for call in found:
         colour = colours.get(call["State"], "red")
         table.add_row(
             datetime.fromtimestamp(call["StartTime"]).strftime("%H:%M:%S"),
+            call["Direction"],
             call["From"],
             call["To"],
             f"[{colour}]{call['State']}[/]",

@@ -14,9 +14,9 @@ from typing import Any
 from tests.phone import SDP, Phone
 from tests.world import Node, World
 from voiceconnector.calls import explain, media_report
-from voiceconnector.calls.carrier_side import PSTN as CARRIER_SIDE
 from voiceconnector.calls.events import AttemptRefused, CallAnswered, CallEnded, CallEvent, CallStarted
 from voiceconnector.calls.history import CallHistory
+from voiceconnector.calls.roles import PSTN as CARRIER_SIDE
 from voiceconnector.calls.switch import Switch
 from voiceconnector.calls.termination import NextHop
 from voiceconnector.media.plan import MediaPlan, PortPair

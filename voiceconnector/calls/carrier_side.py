@@ -28,8 +28,6 @@ from .roles import INBOUND
 if TYPE_CHECKING:
     from .switch import Switch
 
-PSTN = "pstn"
-"""Name of the listeners of the carrier's side."""
 ANONYMOUS = "anonymous"
 """Who calls without a number (RFC 3323 4.1.1.3)."""
 

@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple
 
 from voiceconnector.media.negotiation import Leg
 
+PSTN = "pstn"
+"""Name of the listeners at the carrier's side of the trunk; all others are a Region's, and a customer's."""
 PARTY: dict[Leg, str] = {"a": "The caller", "b": "The called side"}
 """The legs as sentences begin with them, whatever the direction."""
 

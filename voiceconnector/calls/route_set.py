@@ -14,6 +14,7 @@ from voiceconnector.trunk.decisions import shown
 from voiceconnector.trunk.profile import Profile
 
 from .history import CallHistory
+from .roles import INBOUND, PSTN
 
 _REMEDY = (
     "Let the PBX use the route set (Record-Route of the INVITE), not the Contact; on an SBC, look for a setting "
@@ -23,7 +24,7 @@ _REMEDY = (
 
 def departures(call: CallHistory, profile: Profile) -> list[str]:
     """Where the PBX left the route set, and what that does; empty for a PBX that keeps to it."""
-    if call.roles.customer != "b":
+    if call.roles is not INBOUND:
         return []
     found = [*_seen(call, profile), *_inferred(call, profile)]
     return [*found, f"{_REMEDY}."] if found else []
@@ -74,9 +75,9 @@ def _where(profile: Profile) -> str:
 
 
 def _received(call: CallHistory) -> Iterator[tuple[Hop, Request | Response]]:
-    """Messages that came from the PBXs."""
+    """Messages that came from the PBXs, by whatever connection."""
     for _, hop, sent, data in call.log:
-        if not sent and call.peers.get(str(hop), "").startswith("PBX"):
+        if not sent and hop.local.name != PSTN:
             try:
                 yield hop, parse(data)
             except ParseError:

@@ -33,12 +33,13 @@ from voiceconnector.trunk.profile import Profile
 
 from .call import Call, Placing
 from .call_media import MediaRelay
-from .carrier_side import PSTN, CarrierSide
+from .carrier_side import CarrierSide
 from .events import AttemptRefused, CallEnded, CallEvent, CallStarted
 from .history import CallHistory, History
 from .inspection import obstacle, obstacle_to_call
 from .origination import Hunt, Locator, Origination
 from .refusals import SHUTTING_DOWN
+from .roles import PSTN
 from .termination import NextHop, ToPstn
 
 _AUTHENTICATION: dict[Verdict, AuthenticationResult] = {
