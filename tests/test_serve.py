@@ -72,7 +72,7 @@ class Served:
         raise AssertionError(f"serve ended at start: {''.join(lines)}")
 
     def _address(self, name: str) -> tuple[str, int]:
-        match = re.search(rf"{name}\s+([\d.]+):(\d+)", self.banner)
+        match = re.search(rf"{name}\s+\[?([\da-f.:]+?)\]?:(\d+)\n", self.banner)
         assert match, self.banner
         return match[1], int(match[2])
 
@@ -132,19 +132,20 @@ class Phone:
         copied = [line for line in request.split("\r\n") if line.startswith(("Via", "From", "To", "Call-ID", "CSeq"))]
         self.socket.send("\r\n".join(["SIP/2.0 200 OK", *copied, "Content-Length: 0", "", ""]).encode())
 
-    def call(self) -> None:
+    def call(self, called: str = "+12065550123") -> None:
         """INVITE, 200, ACK."""
         sdp = (
             f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
             f"m=audio {self.port + 1} RTP/AVP 0\r\n"
         )
-        self.send("INVITE", 1, body=sdp)
+        self.send("INVITE", 1, uri=f"sip:{called}@{CONNECTOR}.voiceconnector.chime.aws", body=sdp)
         answer = self.receive("200 OK")
         tag = re.search(r"\r\nTo: [^\r]*(;tag=[^\r;]+)", answer)
         contact = re.search(r"\r\nContact: <([^>]+)>", answer)
         assert tag
         assert contact
-        self.send("ACK", 1, uri=contact[1], to_tag=tag[1])
+        self.to_tag, self.contact = tag[1], contact[1]
+        self.send("ACK", 1, uri=self.contact, to_tag=self.to_tag)
 
 
 def environment() -> dict[str, str]:
@@ -362,7 +363,7 @@ def test_a_number_that_the_store_gives_to_another_is_one_line_and_exit_2(tmp_pat
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    for command in ("demo", "serve", "calls", "explain", "ladder", "region", "check-config"):
+    for command in ("demo", "serve", "call", "calls", "explain", "ladder", "region", "check-config"):
         result = run(command, "--help")
         assert result.returncode == 0
         assert f"voiceconnector {command}" in result.stdout

@@ -19,15 +19,18 @@ from ipaddress import ip_address
 
 from .calls import explain, media_report
 from .calls.events import CallEvent
-from .calls.switch import NextHop, Switch
-from .config import Address, Config, PstnRoute, Region
+from .calls.roles import PSTN
+from .calls.switch import Switch
+from .calls.termination import NextHop
+from .config import Address, Config, PstnRoute, Region, wav_file
 from .control import server
+from .control.call_orders import CallOrder, CannotCall
 from .dns import Resolver, Server, Upstream, system_servers
 from .faults import Condition, Regions
 from .media.outage import MutableRelay
 from .media.relay import Relay
 from .pstn.behaviours import Route, Routing, behaviour
-from .pstn.carrier import PublicNetwork
+from .pstn.carrier import NoPort, PublicNetwork
 from .records import cdr, ladder
 from .records.ladder import Packet, render_messages
 from .records.sinks import InUse, Sink
@@ -36,18 +39,23 @@ from .sip.hop import Hop, Local, host_port
 from .sip.ids import Ids
 from .sip.transport import Transport, free_port
 from .sip.uri import SipUri
+from .trunk.model import Snapshot
 from .trunk.numbers import country_of
+from .trunk.routing import unassigned
 from .trunk.store import Conflict, Store, StoreError
 from .trunk.zone import Answers, Edge
 
 log = logging.getLogger(__name__)
 
-PSTN = "pstn"
+PHONES = "phones"
+"""Name of the listeners of the public network's own phones."""
 PSTN_RTP_PORTS = range(30_000, 40_000)
 """Where the public network has an address of its own; on a Region's media address it shares that one's ports."""
 DRAIN_SECONDS = 5.0
 """How long `stop` waits for BYEs to be answered."""
 FLUSH_SECONDS = 1.0
+ACCEPT_SECONDS = 5.0
+"""How long a call that is to be placed may be on its way to the trunk."""
 RELAY_SECONDS = 10.0
 RELAY_PAUSE = 0.005
 """Seconds between batches of commands to the relay."""
@@ -58,26 +66,34 @@ class StartError(Exception):
 
 
 class Way:
-    """The way to the public network: its own stack, or a SIP peer of the user's."""
+    """The way to the public network: its phones, a SIP peer of the user's, or back in to a number of the trunk."""
 
-    def __init__(self, routing: Routing, media_addresses: Mapping[str, str]) -> None:
+    def __init__(self, routing: Routing, media_addresses: Mapping[str, str], snapshot: Callable[[], Snapshot]) -> None:
         self._routing = routing
         self._media_addresses = media_addresses
+        self._snapshot = snapshot
         self.locals: Mapping[tuple[str, str], Local] = {}
         """The service's listeners."""
-        self.network: Local | None = None
+        self.phones: Local | None = None
         """The public network's."""
 
     def next_hop(self, called: str, region: str) -> NextHop:
-        target = self._routing.route(called).target
-        assert self.network
-        transport, address = ("UDP", (self.network.host, self.network.port))
-        if target is not None:
+        assert self.phones
+        transport, address = "UDP", (self.phones.host, self.phones.port)
+        if self._snapshot().inbound(called):
+            local = self.locals[PSTN, "UDP"]
+            address = (local.host, local.port)
+        elif (target := self._routing.route(called).target) is not None:
             transport, address = target.transport, target.address
-        name = region
-        if _is_ipv6(address[0]) != _is_ipv6(self.locals[region, transport].host):
-            name = _outward(region)
+        name = self._listener(region, address[0])
         return NextHop(Hop(self.locals[name, transport], address), host_port(*address), self._media_addresses[name])
+
+    def media_address(self, region: str) -> str:
+        return self._media_addresses[self._listener(region, self.locals[PSTN, "UDP"].host)]
+
+    def _listener(self, region: str, far_host: str) -> str:
+        """The name of the Region's listener that can reach a host outside."""
+        return region if _is_ipv6(far_host) == _is_ipv6(self.locals[region, "UDP"].host) else _outward(region)
 
 
 class Emulator:
@@ -117,7 +133,8 @@ class Emulator:
         ids = Ids(random.SystemRandom())
         routing = Routing([_route(route) for route in config.pstn_routes])
         media = {region.name: region.media_address for region in config.regions.values()}
-        way = Way(routing, media | {_outward(region): config.pstn_address.host for region in config.regions})
+        outward = {_outward(region): config.pstn_address.host for region in config.regions}
+        way = Way(routing, media | outward, lambda: self.store.snapshot)
         profile = config.profile
         self.media = MutableRelay(self.relay)
         self.switch = Switch(
@@ -127,9 +144,11 @@ class Emulator:
             way,
             self.media,
             media,
+            self.resolver,
             ids,
             self.epoch,
             lambda connector, source, _time: self.store.record_termination_health(connector, source),
+            self.region_available,
         )
         self.network = PublicNetwork(routing, self.relay, config.pstn_address.host, ids)
         service = self._transport(Transport(self.switch.stack, settle=self._settle, on_fault=self._fault))
@@ -139,9 +158,11 @@ class Emulator:
             if _is_ipv6(region.udp.host) != _is_ipv6(config.pstn_address.host):
                 free = Address(config.pstn_address.host, 0)
                 await self._listen(service, "pstn.address", _outward(region.name), free, free)
+        await self._listen(service, "pstn.address", PSTN, config.pstn_address, config.pstn_address)
         way.locals = self.switch.stack.locals
         outside = self._transport(Transport(self.network.stack, settle=self._flush_relay))
-        way.network = await self._listen(outside, "pstn.address", PSTN, config.pstn_address, config.pstn_address)
+        free = Address(config.pstn_address.host, 0)
+        way.phones = await self._listen(outside, "pstn.address", PHONES, free, free)
         await self._open_dns()
         await self._open_http()
         self._tasks.append(asyncio.create_task(self._flush_store()))
@@ -395,6 +416,39 @@ class Emulator:
     def call(self, aws_transaction_id: str) -> dict[str, object] | None:
         call = self.switch.history.find(aws_transaction_id)
         return explain.details(call, self.config.profile, self.epoch) if call else None
+
+    async def place_call(self, order: CallOrder) -> str:
+        """Have a phone of the public network call a number of the trunk; the call's TransactionId.
+
+        Raises CannotCall.
+        """
+        snapshot = self.store.snapshot
+        if not snapshot.inbound(order.to):
+            decision = unassigned(order.to, snapshot, self.config.profile)
+            raise CannotCall(404, f"{decision.because}. {decision.remedy}.")
+        try:
+            play = str(wav_file(order.play)) if order.play else ""
+        except ValueError as error:
+            raise CannotCall(400, f"Play = '{order.play}': {error}") from None
+        trunk, phones = self.switch.stack.locals[PSTN, "UDP"], self.network.stack.locals[PHONES, "UDP"]
+        hop = Hop(phones, (trunk.host, trunk.port))
+        call_id = problem = ""
+
+        def dial(now: float) -> None:
+            nonlocal call_id, problem
+            try:
+                call_id = self.network.call(hop, order.to, order.from_, order.duration, now, play)
+            except NoPort as error:
+                problem = str(error)
+
+        self.transports[1].turn(dial)
+        deadline = time.monotonic() + ACCEPT_SECONDS
+        while call_id and time.monotonic() < deadline:
+            history = self.switch.history.from_pstn(call_id)
+            if history:
+                return history.aws_transaction_id
+            await asyncio.sleep(0.002)
+        raise CannotCall(503, problem or f"the trunk has not taken the INVITE for {ACCEPT_SECONDS:g} s")
 
     def explain(self, aws_transaction_id: str) -> str | None:
         call = self.switch.history.find(aws_transaction_id)

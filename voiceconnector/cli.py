@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -18,11 +19,16 @@ import click
 
 from . import __version__
 from .config import Config, ConfigError, describe, load
+from .sip.hop import host_port
 from .trunk.model import VoiceConnector
 
 CONFIG_HELP = "TOML file; without it, VOICECONNECTOR_CONFIG or the defaults."
 SET_HELP = "Override one key of the configuration, e.g. --set http.address=127.0.0.1:9000 (repeatable)."
 URL_HELP = "Where the running emulator serves HTTP."
+FOLLOW_SECONDS = 0.1
+"""How often a call that is followed is looked at."""
+COUNTERS_SECONDS = 2.0
+"""How long the counters of a call may come after its end."""
 DEFAULT_URL = "http://127.0.0.1:8060"
 
 
@@ -41,6 +47,7 @@ def main() -> None:
     \b
     voiceconnector demo                      see a call go through, in seconds
     voiceconnector serve --config lab.toml   run the trunk for your PBX
+    voiceconnector call --to +12065550100    call your PBX from the PSTN
     voiceconnector calls                     what has called
     voiceconnector explain TRANSACTION_ID    why a call went as it did
     """
@@ -139,7 +146,17 @@ def _connector_line(connector: VoiceConnector) -> str:
         plan = ", ".join(termination.calling_regions) or "nowhere (CallingRegions is empty)"
         digest = f"digest user {', '.join(known.username for known in connector.credentials)}"
         rules = f"from {allowed}; to {plan}; {digest if connector.credentials else 'no digest'}"
-    return f"Voice Connector {connector.outbound_host_name} ({connector.aws_region}): {rules}"
+    return (
+        f"Voice Connector {connector.outbound_host_name} ({connector.aws_region}): {rules}; {_inbound_rule(connector)}"
+    )
+
+
+def _inbound_rule(connector: VoiceConnector) -> str:
+    origination = connector.origination
+    if origination is None or origination.disabled or not origination.routes:
+        return "no route for calls that come in"
+    hosts = (f"{route.protocol} {host_port(route.host, route.port)}" for route in origination.routes)
+    return f"calls that come in go to {', '.join(hosts)}"
 
 
 def _print_event(name: str, fields: dict[str, Any]) -> None:
@@ -149,6 +166,8 @@ def _print_event(name: str, fields: dict[str, Any]) -> None:
     number = f"{started.get('source_phone_number', '')} -> {started.get('destination_phone_number', '')}"
     if name == "CallStarted":
         click.echo(f"{now} call      {number}  {fields['aws_transaction_id']}")
+    elif name == "RouteFailed":
+        click.echo(f"{now} moves on  {fields['target']}: {fields['because']}")
     elif name == "CallAnswered":
         click.echo(f"{now} answered  {number}")
     elif name == "CallEnded":
@@ -181,6 +200,73 @@ def _get(url: str, path: str, order: object = None) -> bytes:
 
 
 @main.command()
+@click.option("--to", required=True, metavar="NUMBER", help="A number of the trunk, as +E.164.")
+@click.option("--from", "from_", metavar="NUMBER", help="Who calls, as +E.164.  [default: +13125550199]")
+@click.option("--duration", default=5.0, show_default=True, type=click.FloatRange(0, 86400), help="Seconds of talk.")
+@click.option("--play", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="WAV file, not a tone.")
+@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+def call(to: str, from_: str | None, duration: float, play: Path | None, url: str) -> None:
+    """Call a number of the trunk from the PSTN, and follow what becomes of it; exit 0 if it was answered.
+
+    \b
+    Examples:
+      voiceconnector call --to +12065550100
+      voiceconnector call --to +12065550100 --from +442079460123 --duration 20 --play prompt.wav
+    """
+    order: dict[str, object] = {"To": to, "DurationSeconds": duration}
+    if from_:
+        order["From"] = from_
+    if play:
+        order["Play"] = str(play.resolve())
+    identity = json.loads(_get(url, "/emulator/calls", order))["TransactionId"]
+    found = _follow(url, identity)
+    if found["AnswerTime"] is None:
+        _fail(f"not answered: {found['StatusMessage']}. Why: voiceconnector explain {identity}")
+    talked = found["EndTime"] - found["AnswerTime"]
+    click.echo(f"Answered, {talked:.1f} s long, {found['Codec']}, ended with: {found['StatusMessage']}")
+    click.echo(_media_verdict(found["Media"]))
+
+
+def _follow(url: str, identity: str) -> dict[str, Any]:
+    """Print what happens to a call as it happens; the call once it is over."""
+    told: set[tuple[float, str]] = set()
+    over_since = 0.0
+    while True:
+        found: dict[str, Any] = json.loads(_get(url, f"/emulator/calls/{identity}"))
+        if not told:
+            click.echo(f"{found['From']} calls {found['To']}, {identity}")
+        for at, sentence in _story(found):
+            if (at, sentence) not in told:
+                click.echo(f"{at - found['StartTime']:+9.3f} s  {sentence}")
+        told |= {(found["StartTime"], ""), *_story(found)}
+        counted = found["Media"] or not found["AnswerTime"]
+        over_since = over_since or (time.monotonic() if found["EndTime"] or found["State"] == "refused" else 0.0)
+        if over_since and (counted or time.monotonic() - over_since > COUNTERS_SECONDS):
+            return found
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _story(found: dict[str, Any]) -> list[tuple[float, str]]:
+    """What has happened to a call so far, with the time of each."""
+    story = [(note["Time"], note["Text"]) for note in found["Notes"]]
+    for one in found["Attempts"]:
+        place = one["Target"] or one["Host"]
+        story.append((one["StartTime"], f"INVITE to {place}, priority {one['Priority']}, of {one['VoiceConnectorId']}"))
+        if one["Outcome"]:
+            story.append((one["StartTime"] + one["Seconds"], f"{place}: {one['Outcome']}"))
+    return sorted(story, key=lambda event: event[0])
+
+
+def _media_verdict(media: dict[str, dict[str, Any]]) -> str:
+    """Whether audio went both ways, in a sentence."""
+    heard = {side: media.get(key, {}).get("packets", 0) for side, key in (("PSTN", "rem2vc"), ("PBX", "cust2vc"))}
+    counted = " and ".join(f"{packets} RTP packets from the {side}" for side, packets in heard.items())
+    silent = [side for side, packets in heard.items() if not packets]
+    verdict = f"No audio came from the {' and the '.join(silent)}" if silent else "Audio went both ways"
+    return f"{verdict}: the trunk received {counted}."
+
+
+@main.command()
 @click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1), help="The latest calls to show.")
@@ -207,12 +293,13 @@ def _print_table(found: list[dict[str, Any]]) -> None:
 
     colours = {"answered": "green", "completed": "green", "ringing": "yellow", "challenged": "yellow"}
     table = Table(box=None, pad_edge=False)
-    for title in ("Time", "From", "To", "State", "Status", "TransactionId"):
+    for title in ("Time", "Direction", "From", "To", "State", "Status", "TransactionId"):
         table.add_column(title, no_wrap=title != "Status")
     for call in found:
         colour = colours.get(call["State"], "red")
         table.add_row(
             datetime.fromtimestamp(call["StartTime"]).strftime("%H:%M:%S"),
+            call["Direction"],
             call["From"],
             call["To"],
             f"[{colour}]{call['State']}[/]",

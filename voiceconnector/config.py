@@ -375,7 +375,8 @@ def _rtp_ports(value: object) -> range:
     raise ValueError(allowed)
 
 
-def _wav_file(value: object) -> Path:
+def wav_file(value: object) -> Path:
+    """The path of a WAV file. Raises ValueError for any other."""
     path = Path(text(value))
     try:
         head = b""
@@ -473,7 +474,7 @@ def _pstn_route(entries: object, path: str) -> PstnRoute:
         target=table.get("target", _target, None),
         ring_seconds=table.get("ring_seconds", number(0, 3600), 1.0),
         hangup_after_seconds=table.get("hangup_after_seconds", number(0, 86400), None),
-        play=table.get("play", _wav_file, None),
+        play=table.get("play", wav_file, None),
         tone_hz=table.get("tone_hz", number(20, 3400), 440.0),
         digits=table.get("digits", matching("[0-9*#A-D]{1,64}", "1 to 64 of the digits 0-9*#A-D"), ""),
     )

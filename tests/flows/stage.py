@@ -7,7 +7,7 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,19 +16,23 @@ from tests.world import Node, World
 from voiceconnector.calls import explain, media_report
 from voiceconnector.calls.events import AttemptRefused, CallAnswered, CallEnded, CallEvent, CallStarted
 from voiceconnector.calls.history import CallHistory
-from voiceconnector.calls.switch import NextHop, Switch
+from voiceconnector.calls.roles import PSTN as CARRIER_SIDE
+from voiceconnector.calls.switch import Switch
+from voiceconnector.calls.termination import NextHop
 from voiceconnector.media.plan import MediaPlan, PortPair
 from voiceconnector.media.relay import CallStats, RelayEvent
 from voiceconnector.pstn.behaviours import Behaviour, Route, Routing
 from voiceconnector.pstn.carrier import PublicNetwork
 from voiceconnector.sip.digest import DigestServer
 from voiceconnector.sip.hop import Hop, Local
+from voiceconnector.sip.locate import Located
 from voiceconnector.sip.session import Session
 from voiceconnector.trunk.model import Snapshot, Termination, VoiceConnector
 from voiceconnector.trunk.profile import LAB, Profile
 
-REGION = "us-east-1"
+REGION, OTHER_REGION = "us-east-1", "us-west-2"
 PBX, TRUNK, PSTN, FAR = "192.0.2.10", "203.0.113.1", "203.0.113.9", "198.51.100.7"
+OTHER_TRUNK = "203.0.113.65"
 TERMINATION = Termination(calling_regions=("US", "GB"), cidr_allowed_list=("192.0.2.0/24",))
 CONNECTOR = VoiceConnector(
     "abcdef1ghij2klmno3pqr4",
@@ -163,6 +167,26 @@ class Far(Phone):
         self.session.accept(self.world.now, headers + (SDP if body else ""), body)
 
 
+class Names:
+    """What host names lead to, after a while; a name that is not there does not resolve."""
+
+    def __init__(self, world: World) -> None:
+        self.seconds = 0.02
+        """How long a look-up takes; 0: it is known already."""
+        self.addresses: dict[str, tuple[str, ...]] = {}
+        self.asked: list[str] = []
+        self._world = world
+
+    def locate(self, host: str, port: int, transport: str, done: Callable[[Located, float], None]) -> None:
+        self.asked.append(host)
+        targets = tuple((transport, address, port) for address in self.addresses.get(host, ()))
+        located = Located(targets, "" if targets else f"{host} does not resolve (NXDOMAIN)")
+        if self.seconds:
+            self._world.at(self._world.now + self.seconds, lambda now: done(located, now))
+        else:
+            done(located, self._world.now)
+
+
 class Stage:
     """All of it."""
 
@@ -183,16 +207,20 @@ class Stage:
         self.connectors = [connector]
         self.snapshot = Snapshot.of(self.connectors)
         self.health: list[tuple[str, str]] = []
+        self.names = Names(world)
+        self.regions_down: set[str] = set()
         self.switch = Switch(
             profile,
             lambda: self.snapshot,
             DigestServer(b"0" * 32, profile.nonce_lifetime, profile.digest_algorithms),
             self,
             self.ports,
-            {REGION: TRUNK},
+            {REGION: TRUNK, OTHER_REGION: OTHER_TRUNK},
+            self.names,
             world.ids(),
             EPOCH,
             lambda connector_id, source, _time: self.health.append((connector_id, source)),
+            lambda region: region not in self.regions_down,
         )
         routes = [Route("*", behaviour)] if behaviour else []
         self.pstn = PublicNetwork(Routing(routes), self.ports, PSTN, world.ids())
@@ -200,6 +228,8 @@ class Stage:
             Node("trunk", self.switch.stack, self._settle),
             Local(REGION, "UDP", TRUNK, 5060),
             Local(REGION, "TCP", TRUNK, 5060),
+            Local(CARRIER_SIDE, "UDP", TRUNK, 5070),
+            Local(OTHER_REGION, "UDP", OTHER_TRUNK, 5060),
         )
         world.add(Node("pstn", self.pstn.stack), Local("pstn", "UDP", PSTN, 5060))
         self.pbx = Pbx(world, "pbx", PBX)
@@ -208,9 +238,14 @@ class Stage:
     def next_hop(self, called: str, region: str) -> NextHop:
         """The way to the public network, or to the far telephone."""
         hop = self.world.hop("trunk", "far" if called.startswith("+44") else "pstn")
+        if self.snapshot.inbound(called):
+            hop = Hop(hop.local, (TRUNK, 5070))
         if not self.reachable:
             hop = Hop(hop.local, ("198.51.100.99", 5060))
         return NextHop(hop, hop.address[0], TRUNK)
+
+    def media_address(self, region: str) -> str:
+        return self.switch.media_addresses[region]
 
     def _settle(self, now: float) -> None:
         for event in self.ports.take_events():

@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from voiceconnector.calls.events import CallAnswered, CallEnded, CallStarted, MediaFinding
+from voiceconnector.calls.events import CallAnswered, CallEnded, CallMoved, CallStarted, MediaFinding
 from voiceconnector.records import cdr, sinks
 
 ROOT = Path(__file__).parents[2]
@@ -141,6 +141,17 @@ def test_the_record_of_an_ended_call_appears_under_its_key(place: Place) -> None
     assert place.objects() == {cdr.object_key(started(1)): cdr.call_detail_record(ended(1), ACCOUNT)}
     assert sink.close()
     place.hears_no_more()
+
+
+def test_a_call_that_moved_to_another_connector_has_one_record_which_is_that_ones(place: Place) -> None:
+    sink = place.sink()
+    moved = replace(started(1), voice_connector_id="otheronenopqrstuvwxyz0", region="us-west-2")
+    end = replace(ended(1), started=moved)
+    sink.append([started(1)])
+    sink.append([CallMoved(moved)])
+    sink.append([end])
+    assert sink.close()
+    assert place.objects() == {cdr.object_key(moved): cdr.call_detail_record(end, ACCOUNT)}
 
 
 def test_close_leaves_every_record_written_and_no_journal(place: Place) -> None:

@@ -194,3 +194,32 @@ def test_a_call_for_no_connector_is_explained_too() -> None:
     admission = AdmissionControl(AWS).admit(attempt, Snapshot.of((CONNECTOR,)), RightAnswer(), now=0.0)
     assert admission.connector is None
     assert [finding.verdict for finding in explain_checks(attempt, admission, AWS)] == ["rejected"]
+
+
+# -- calls from the PSTN
+
+
+def test_an_inbound_call_counts_as_active_until_it_is_released() -> None:
+    control = AdmissionControl(replace(AWS, active_calls_quota=1))
+    first = control.admit_inbound(CONNECTOR, "+12065550100", "+12065550199")
+    assert (first.decision.outcome, first.called, first.caller) == (Outcome.ADMIT, "+12065550100", "+12065550199")
+    second = control.admit_inbound(CONNECTOR, "+12065550100", "+12065550199")
+    assert (second.decision.status_code, second.decision.check) == (503, "active calls")
+    assert control.limits.throttles == {CONNECTOR.voice_connector_id: 1}
+    control.release(first)
+    assert control.admit_inbound(CONNECTOR, "+12065550100", "+12065550199").decision.outcome is Outcome.ADMIT
+
+
+def test_where_the_profile_says_so_inbound_calls_do_not_count() -> None:
+    control = AdmissionControl(replace(AWS, active_calls_quota=0, inbound_calls_are_active=False))
+    admission = control.admit_inbound(CONNECTOR, "+12065550100", "+12065550199")
+    assert admission.decision.outcome is Outcome.ADMIT
+    assert control.limits.active_calls(CONNECTOR.voice_connector_id) == 0
+    control.release(admission)
+
+
+def test_the_calls_of_a_second_do_not_limit_what_comes_in() -> None:
+    """CpsLimit is a setting of termination."""
+    control = AdmissionControl(replace(AWS, active_calls_quota=None, default_cps_limit=1))
+    outcomes = [control.admit_inbound(CONNECTOR, "+12065550100", "").decision.outcome for _ in range(5)]
+    assert set(outcomes) == {Outcome.ADMIT}

@@ -1,6 +1,5 @@
 """The media of one call: its ports, the offers and answers that pass between the legs, and the relay's plan."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from voiceconnector.media.multipart import MultipartError, sdp_of
@@ -34,6 +33,8 @@ class CallMedia:
         self._session = MediaSession(profile.codecs, session_id)
         self._history = history
         self._pairs: dict[Leg, PortPair] = {}
+        self._left: list[PortPair] = []
+        """Pairs of Regions that the call has left."""
         self._told = 0
         """How many of the negotiation's findings are among the notes."""
 
@@ -42,21 +43,25 @@ class CallMedia:
         """The leg whose offer has no final answer yet; None while there is no such offer."""
         return self._session.offerer
 
-    def reserve(self, media_addresses: Mapping[Leg, str]) -> str:
-        """Take a port pair for each leg, which `release` gives back.
+    def reserve(self, leg: Leg, media_address: str) -> bool:
+        """Take a port pair for a leg at an address, which `release` gives back; False where it has none left.
 
-        Returns the address that has none left; "" where there were enough.
+        A pair that the leg has there is kept; one at another address is not used any more.
         """
-        for leg, media_address in media_addresses.items():
-            pair = self._relay.allocate(media_address)
-            if pair is None:
-                return media_address
-            self._pairs[leg] = pair
-        return ""
+        there = self._pairs.get(leg)
+        if there and there.address == media_address:
+            return True
+        pair = self._relay.allocate(media_address)
+        if pair is None:
+            return False
+        if there:
+            self._left.append(there)
+        self._pairs[leg] = pair
+        return True
 
     def release(self) -> None:
         """The call is over: its ports are free, and packets are no longer relayed."""
-        pairs = tuple(self._pairs.values())
+        pairs = (*self._pairs.values(), *self._left)
         self._pairs.clear()
         self._relay.release(self._key, pairs)
 
@@ -92,6 +97,10 @@ class CallMedia:
         self._tell(now)
         return body
 
+    def withdraw(self) -> None:
+        """The offer goes to somebody else, and what was answered so far does not count."""
+        self._session.abandon()
+
     def restore(self) -> None:
         """An offer came to nothing: everything is as it was before it (RFC 3261 14.1)."""
         streams = self._session.abandon()
@@ -105,6 +114,7 @@ class CallMedia:
         )
         self._relay.apply(self._key, plan)
         self._history.plan = plan
+        self._history.codec = streams.a.codec.encoding_name
 
     def _stream_plan(self, leg: Leg, stream: Stream, *, early: bool) -> StreamPlan:
         """Silence is worth a word only of a party that may send, and only once the call is answered."""

@@ -30,6 +30,27 @@ class CallStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class CallMoved:
+    """An inbound call goes on through another Voice Connector of its group: the record will be that one's."""
+
+    started: CallStarted
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFailed:
+    """A target of an inbound call did not take it, and the next one is tried."""
+
+    aws_transaction_id: str
+    time: float
+    voice_connector_id: str
+    target: str
+    """ "UDP 192.0.2.10:5080", or the host of a route that led to no address."""
+    seconds: float
+    """How long it took to find out."""
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallAnswered:
     """The far side's 2xx was passed on."""
 
@@ -74,4 +95,4 @@ class MediaFinding:
     text: str
 
 
-CallEvent = CallStarted | CallAnswered | CallEnded | AttemptRefused | MediaFinding
+CallEvent = CallStarted | CallMoved | RouteFailed | CallAnswered | CallEnded | AttemptRefused | MediaFinding

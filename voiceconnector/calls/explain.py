@@ -12,8 +12,11 @@ from voiceconnector.trunk.admission import Finding, explain_checks
 from voiceconnector.trunk.checks import CHECKS
 from voiceconnector.trunk.decisions import Decision, Outcome, shown
 from voiceconnector.trunk.profile import Profile
+from voiceconnector.trunk.routing import explain_inbound
 
-from .history import CallHistory
+from .history import CallHistory, Try
+from .roles import INBOUND
+from .route_set import departures
 
 _CHECKS = {"", *(check.name for check in CHECKS)}
 """Names of the admission checks, and that of an admission."""
@@ -24,6 +27,7 @@ _DIRECTIONS = {
     "rem2vc": "PSTN to trunk",
     "vc2rem": "trunk to PSTN",
 }
+_BOTH_VIAS = "a response that still has 2 Vias"
 _LINE_NUMBER = re.compile(r" \(line \d+\)")
 
 
@@ -46,7 +50,7 @@ def summary(call: CallHistory, epoch: float) -> dict[str, Any]:
         "Method": call.method,
         "State": state_of(call),
         "VoiceConnectorId": connector.voice_connector_id if connector else None,
-        "Direction": "Outbound",
+        "Direction": call.roles.direction,
         "From": started.source_phone_number if started else call.attempt.from_user,
         "To": started.destination_phone_number if started else call.attempt.called_user,
         "SourceAddress": call.attempt.source_address,
@@ -65,8 +69,28 @@ def details(call: CallHistory, profile: Profile, epoch: float) -> dict[str, Any]
         "SipAuthUser": call.admission.sip_auth_user,
         "Decisions": [finding._asdict() for finding in findings_of(call, profile)],
         "Notes": [{"Time": time + epoch, "Text": text} for time, text in _events(call)],
+        "Attempts": [_attempt(one, epoch) for one in call.tries],
+        "Codec": call.codec or None,
         "Streams": _places(call),
         "Media": call.media,
+    }
+
+
+def _attempt(tried: Try, epoch: float) -> dict[str, Any]:
+    """A target of an inbound call as a JSON object."""
+    route = tried.route
+    return {
+        "VoiceConnectorId": tried.voice_connector_id,
+        "Region": tried.region,
+        "Host": route.host,
+        "Port": route.port,
+        "Protocol": route.protocol,
+        "Priority": route.priority,
+        "Weight": route.weight,
+        "Target": tried.target or None,
+        "StartTime": tried.started_at + epoch,
+        "Seconds": None if tried.ended_at is None else round(tried.ended_at - tried.started_at, 3),
+        "Outcome": tried.outcome or None,
     }
 
 
@@ -76,8 +100,13 @@ def findings_of(call: CallHistory, profile: Profile) -> list[Finding]:
     Of what was refused before any check, only that.
     """
     decision = call.admission.decision
-    findings = explain_checks(call.attempt, call.admission, profile) if decision.check in _CHECKS else []
-    for refusal in (decision if decision.check not in _CHECKS else None, call.refusal):
+    if call.roles is INBOUND:
+        findings = explain_inbound(call.admission)
+        earlier = None
+    else:
+        findings = explain_checks(call.attempt, call.admission, profile) if decision.check in _CHECKS else []
+        earlier = decision if decision.check not in _CHECKS else None
+    for refusal in (earlier, call.refusal):
         if refusal:
             findings.append(Finding(refusal.check, refusal.outcome.value, refusal.because))
     return findings
@@ -89,7 +118,9 @@ def explain(call: CallHistory, profile: Profile) -> str:
         _headline(call),
         _decisions(call, profile),
         _remedy(call.refusal or call.admission.decision),
+        _tried(call),
         _story(call),
+        _departures(call, profile),
         _media(call),
         *_oddities(call),
     ]
@@ -119,7 +150,7 @@ def _outcome(call: CallHistory) -> str:
         end = "" if call.ended.completed else f", then failed: {call.ended.status_message}"
         return f"Answered, {length:.1f} s long{end}."
     if call.ended and call.refusal:
-        return f"Not answered: the PBX was told {decision.status_code} {call.ended.status_message}."
+        return f"Not answered: {call.roles.party['a']} was told {decision.status_code} {call.ended.status_message}."
     if call.ended:
         return f"Not answered: {call.ended.status_message}."
     if state == "challenged":
@@ -143,6 +174,30 @@ def _remedy(decision: Decision) -> str:
     lines = [f"{decision.remedy}."] if decision.remedy else []
     lines.append(f"{setting}Source of the rule: {decision.source}.")
     return "\n  ".join(["What to change" if decision.remedy else "Why", *lines])
+
+
+def _tried(call: CallHistory) -> str:
+    """Where an inbound call was sent, one target after the other."""
+    lines = [_told(one, call.started_at, one is call.tries[-1]) for one in call.tries]
+    return "\n".join(["What was tried", *lines]) if lines else ""
+
+
+def _told(tried: Try, started_at: float, last: bool) -> str:
+    route = tried.route
+    named = f" ({route.host})" if tried.target and route.host not in tried.target else ""
+    place = tried.target or f"{route.protocol} {route.host}"
+    took = "" if tried.ended_at is None else f" ({tried.ended_at - tried.started_at:.3f} s)"
+    outcome = f"{tried.outcome}{took}" if tried.outcome else "waiting for its answer"
+    moved = "" if last else "; the next one's turn"
+    return (
+        f"  {tried.started_at - started_at:+9.3f} s  {place}{named}, priority {route.priority}, weight {route.weight}, "
+        f"of {tried.voice_connector_id} ({tried.region}): {outcome}{moved}"
+    )
+
+
+def _departures(call: CallHistory, profile: Profile) -> str:
+    lines = [f"  {sentence}" for sentence in departures(call, profile)]
+    return "\n".join(["The PBX and the route set", *lines]) if lines else ""
 
 
 def _story(call: CallHistory) -> str:
@@ -176,9 +231,8 @@ def _media(call: CallHistory) -> str:
 
 def _places(call: CallHistory) -> list[str]:
     """Where the media of each leg went."""
-    parties = {"a": "the PBX", "b": "the PSTN side"}
     return [
-        f"{parties[stream.leg]} was told to send to {host_port(stream.pair.address, stream.pair.rtp)}; "
+        f"{call.roles.party[stream.leg]} was told to send to {host_port(stream.pair.address, stream.pair.rtp)}; "
         f"it is at {host_port(*stream.remote) if stream.remote else 'no address (on hold)'} by its SDP"
         for stream in (call.plan.streams if call.plan else ())
     ]
@@ -228,13 +282,23 @@ def _oddities(call: CallHistory) -> list[str]:
 
 def _received_anomalies(call: CallHistory) -> list[tuple[str, str, Anomaly]]:
     """Who sent it, what it was, and what is unusual in it."""
-    peers = ({str(call.log[0][1]): "PBX"} if call.log else {}) | call.peers
+    peers = ({str(call.log[0][1]): "PSTN" if call.roles is INBOUND else "PBX"} if call.log else {}) | call.peers
+    ours = _our_own_oddities(call)
     return [
         (peers.get(str(hop), str(hop)), _name_of(data), anomaly)
         for _, hop, sent, data in call.log
         if not sent
         for anomaly in anomalies(data, transport=hop.local.transport, source_address=hop.address[0])
+        if anomaly.what not in ours
     ]
+
+
+def _our_own_oddities(call: CallHistory) -> set[str]:
+    """What is unusual in the INVITE that a PBX gets, as the real service sends it, and comes back in its answers."""
+    if call.roles is not INBOUND:
+        return set()
+    invites = [data for _, _, sent, data in call.log if sent and data.startswith(b"INVITE ")]
+    return {_BOTH_VIAS, *(anomaly.what for data in invites for anomaly in anomalies(data))}
 
 
 def _name_of(data: bytes) -> str:

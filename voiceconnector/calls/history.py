@@ -11,8 +11,10 @@ from voiceconnector.media.plan import MediaPlan
 from voiceconnector.sip.transaction import LogEntry
 from voiceconnector.trunk.attempts import Admission, CallAttempt
 from voiceconnector.trunk.decisions import Decision
+from voiceconnector.trunk.model import OriginationRoute
 
 from .events import CallEnded, CallStarted
+from .roles import OUTBOUND, Roles
 
 ENDED_CALLS = 1_000
 REFUSED_ATTEMPTS = 500
@@ -20,6 +22,22 @@ REFUSED_REQUESTS = 50
 """Of OPTIONS, REGISTER and the like, which come again and again: the latest of each kind from each source."""
 CHALLENGED_ATTEMPTS = 500
 NOTES = 200
+
+
+@dataclass(slots=True)
+class Try:
+    """One attempt to reach a PBX: a route, and one of the addresses it leads to."""
+
+    voice_connector_id: str
+    region: str
+    route: OriginationRoute
+    target: str
+    """Where the INVITE went, "UDP 192.0.2.10:5080"; "" where the route led to no address."""
+    started_at: float
+    """Monotonic seconds."""
+    ended_at: float | None = None
+    outcome: str = ""
+    """What became of it, in words that go on from "…: "."""
 
 
 @dataclass(slots=True)
@@ -49,6 +67,13 @@ class CallHistory:
     """The relay's counters by direction, "cust2vc" and so on; the final ones once the call is over."""
     plan: MediaPlan | None = None
     """What the relay was last told; None for a call without media."""
+    codec: str = ""
+    """Encoding name of the audio, as the caller prefers it."""
+    roles: Roles = OUTBOUND
+    tries: list[Try] = field(default_factory=list)
+    """Of an inbound call, in order."""
+    pstn_call_id: str = ""
+    """Of an inbound call: the Call-ID on the PSTN's side."""
 
     def note(self, now: float, sentence: str) -> None:
         """Remember something that a user may want to know."""
@@ -72,6 +97,11 @@ class History:
                 return calls[aws_transaction_id]
         others = (*self._challenged.values(), *self._refused_requests.values())
         return next((call for call in others if call.aws_transaction_id == aws_transaction_id), None)
+
+    def from_pstn(self, call_id: str) -> CallHistory | None:
+        """The inbound call, or attempt of one, that has this Call-ID on the PSTN's side."""
+        known = (call for calls in (self.live, self._refused, self._ended) for call in reversed(calls.values()))
+        return next((call for call in known if call.pstn_call_id == call_id), None)
 
     def all(self) -> list[CallHistory]:
         """Every call and attempt that is remembered, the latest first."""

@@ -22,9 +22,6 @@ from .events import MediaFinding
 from .history import CallHistory
 from .switch import Switch
 
-_PARTY = {"a": "the PBX", "b": "the PSTN side"}
-_DIRECTIONS = {"a": ("cust2vc", "vc2cust"), "b": ("rem2vc", "vc2rem")}
-
 
 def take(switch: Switch, event: RelayEvent, now: float) -> None:
     """Hand one event of the relay to the call it belongs to."""
@@ -51,40 +48,41 @@ def take(switch: Switch, event: RelayEvent, now: float) -> None:
 
 
 def _sentence(call: Call, event: RelayEvent) -> str:
+    party = call.history.roles.party
     if isinstance(event, FirstPacket):
         source = _place(event.source)
         if event.signalled in (None, event.source):
-            return f"First RTP from {_PARTY[event.leg]}, from {source}."
+            return f"First RTP from {party[event.leg]}, from {source}."
         return (
-            f"First RTP from {_PARTY[event.leg]} comes from {source}, while its SDP says "
+            f"First RTP from {party[event.leg]} comes from {source}, while its SDP says "
             f"{_place(event.signalled)}; audio is sent back to where it comes from."
         )
     if isinstance(event, NoMedia):
         told = _place(call.media.ours(_leg(event.leg)))
         return (
-            f"No RTP from {_PARTY[event.leg]} for {event.seconds:g} s; it was told to send to {told}. "
+            f"No RTP from {party[event.leg]} for {event.seconds:g} s; it was told to send to {told}. "
             "Look for a firewall or NAT that drops UDP to that address, and at the address the device uses for media."
         )
     if isinstance(event, MediaStopped):
-        return f"RTP from {_PARTY[event.leg]} stopped {event.seconds:g} s ago; asking whether it is still there."
+        return f"RTP from {party[event.leg]} stopped {event.seconds:g} s ago; asking whether it is still there."
     if isinstance(event, WrongSource):
         return (
-            f"RTP came from {_place(event.source)} too, which is not {_PARTY[event.leg]} "
+            f"RTP came from {_place(event.source)} too, which is not {party[event.leg]} "
             f"({_place(event.expected)}); it is not relayed."
         )
     if isinstance(event, Flooded):
-        return f"{_PARTY[event.leg]} sends {event.packets_per_second} packets a second; they are not relayed."
+        return f"{party[event.leg]} sends {event.packets_per_second} packets a second; they are not relayed."
     if isinstance(event, PortUnavailable):
-        return f"Port {event.pair.rtp} for {_PARTY[event.leg]} is taken by another program: {event.problem}."
+        return f"Port {event.pair.rtp} for {party[event.leg]} is taken by another program: {event.problem}."
     if isinstance(event, SourceFinished) and event.problem:
-        return f"{event.source} for {_PARTY[event.leg]}: {event.problem}."
+        return f"{event.source} for {party[event.leg]}: {event.problem}."
     return ""
 
 
 def count(history: CallHistory, streams: tuple[StreamStats, ...]) -> None:
     """Put the relay's counters where the history shows them, by AWS's names of the directions."""
     for stats in streams:
-        inward, outward = _DIRECTIONS[stats.leg]
+        inward, outward = history.roles.counters[stats.leg]
         history.media[inward] = {
             "packets": stats.packets,
             "bytes": stats.bytes,

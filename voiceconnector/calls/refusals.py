@@ -24,6 +24,18 @@ REASON_PHRASES = {
 _ABOUT_THE_TRUNK = {401, 407, 420, 421, 422, 482, 483, 494}
 
 
+SHUTTING_DOWN = Decision(
+    Outcome.REJECT,
+    "shutdown",
+    because="the emulator is shutting down and takes no more calls",
+    setting="",
+    source="RFC 3261 21.5.4",
+    remedy="Try again when it runs",
+    status_code=503,
+    reason_phrase="Service Unavailable: shutting down",
+)
+
+
 def for_caller(status_code: int) -> int:
     """What the one who asked is told of a refusal: 502 for what was meant for the trunk, else the same.
 

@@ -1,15 +1,18 @@
 """The life of a request that belongs to no dialog, on one page, and the owner of all calls.
 
+at a Region's listener:
 OPTIONS -> is this a connector, from where it may come? 200, and its termination health
 INVITE  -> can it be understood? -> admission -> 407, a refusal with its reason, or a call
 REGISTER and what the profile does not accept -> 405 or 501
 anything else outside a dialog -> 481
+What comes to the carrier's side of the trunk, `carrier_side` takes.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from random import Random
+from typing import Protocol
 
 from voiceconnector.sip.digest import DigestServer, Verdict, credentials_for
 from voiceconnector.sip.grammar import ParseError
@@ -28,12 +31,17 @@ from voiceconnector.trunk.limits import Limits
 from voiceconnector.trunk.model import Snapshot, VoiceConnector
 from voiceconnector.trunk.profile import Profile
 
-from .call import Call
+from .call import Call, Placing
 from .call_media import MediaRelay
+from .carrier_side import CarrierSide
 from .events import AttemptRefused, CallEnded, CallEvent, CallStarted
 from .history import CallHistory, History
 from .inspection import obstacle, obstacle_to_call
 from .location import location_notes
+from .origination import Hunt, Locator, Origination
+from .refusals import SHUTTING_DOWN
+from .roles import PSTN
+from .termination import NextHop, ToPstn
 
 _AUTHENTICATION: dict[Verdict, AuthenticationResult] = {
     Verdict.OK: "ok",
@@ -46,20 +54,12 @@ _AUTHENTICATION: dict[Verdict, AuthenticationResult] = {
 }
 
 
-class NextHop(NamedTuple):
-    """Where a call leaves the service."""
-
-    hop: Hop
-    host: str
-    """Host (and port) for the Request-URI."""
-    media_address: str
-    """Which of the relay's addresses that side can reach."""
-
-
 class Carrier(Protocol):
     """The way to the public network."""
 
     def next_hop(self, called: str, region: str) -> NextHop: ...
+    def media_address(self, region: str) -> str:
+        """Which of the relay's addresses a caller in the public network can reach, for calls to a Region."""
 
 
 class Switch:
@@ -73,11 +73,13 @@ class Switch:
         carrier: Carrier,
         relay: MediaRelay,
         media_addresses: Mapping[str, str],
+        locator: Locator,
         ids: Ids,
         epoch: float,
         record_health: Callable[[str, str, float], None] = lambda _connector, _source, _time: None,
+        region_available: Callable[[str], bool] = lambda _region: True,
     ) -> None:
-        """`epoch` is what makes seconds since 1970 of the monotonic `now`."""
+        """`media_addresses` are the relay's by Region; `epoch` makes seconds since 1970 of the monotonic `now`."""
         self.profile = profile
         self.name = "voiceconnector"
         self.stack = SipStack(self, ids)
@@ -91,21 +93,28 @@ class Switch:
         self.refusals: Counter[str] = Counter()
         """Refused attempts by check."""
         self.capabilities = f"Allow: {', '.join(profile.methods)}\r\nSupported: timer\r\n"
-        self._snapshot = snapshot
-        self._admission = AdmissionControl(profile)
+        self.snapshot = snapshot
+        self.admission = AdmissionControl(profile)
+        self.carrier = carrier
+        self.closing = False
         self._digest = digest
-        self._carrier = carrier
+        chance = Random(ids.number(64) if profile.routing_seed is None else profile.routing_seed)
+        origination = Origination(
+            lambda region: region in media_addresses and region_available(region), locator, chance.randrange
+        )
+        self._carrier_side = CarrierSide(self, origination)
         self._record_health = record_health
         self._calls: dict[int, Call] = {}
         self._awaiting_counters: dict[int, CallHistory] = {}
         self._last_key = 0
-        self._closing = False
 
     # -- requests
 
     def on_request(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         method = request.method
-        if method == "INVITE":
+        if transaction.hop.local.name == PSTN:
+            self._carrier_side.on_request(transaction, request, now)
+        elif method == "INVITE":
             self._receive_invite(transaction, request, now)
         elif method == "OPTIONS":
             self._receive_options(transaction, request, now)
@@ -127,33 +136,33 @@ class Switch:
             self._refuse_unexamined(transaction, request, found.decision, found.lines, now)
             return
         attempt = self._facts(transaction, request)
-        admission = self._admission.admit_options(attempt, self._snapshot())
+        admission = self.admission.admit_options(attempt, self.snapshot())
         if admission.decision.outcome is Outcome.ADMIT:
             assert admission.connector
             self._record_health(admission.connector.voice_connector_id, attempt.source_address, now + self.epoch)
             capabilities = self.capabilities if self.profile.options_shows_capabilities else ""
             transaction.respond(200, "OK", now, capabilities)
         else:
-            self._refuse(transaction, request, self._history(request, attempt, admission, transaction, now), now)
+            self.refuse(transaction, request, self._history(request, attempt, admission, transaction, now), now)
 
     def _receive_invite(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         found = obstacle_to_call(request)
         if found:
             self._refuse_unexamined(transaction, request, found.decision, found.lines, now)
             return
-        if self._closing:
-            self._refuse_unexamined(transaction, request, _SHUTTING_DOWN, "", now)
+        if self.closing:
+            self._refuse_unexamined(transaction, request, SHUTTING_DOWN, "", now)
             return
         attempt = self._facts(transaction, request)
         authenticator = _RequestAuthenticator(self._digest, request, now)
-        admission = self._admission.admit(attempt, self._snapshot(), authenticator, now)
+        admission = self.admission.admit(attempt, self.snapshot(), authenticator, now)
         history = self._history(request, attempt, admission, transaction, now)
         if admission.decision.outcome is Outcome.ADMIT:
-            self._start_call(transaction, admission, history, now)
+            self._call_pstn(transaction, history, now)
         elif admission.decision.outcome is Outcome.CHALLENGE:
             self._challenge(transaction, request, history, now)
         else:
-            self._refuse(transaction, request, history, now)
+            self.refuse(transaction, request, history, now)
 
     def _facts(self, transaction: ServerTransaction, request: Request) -> CallAttempt:
         uri = request.request_uri
@@ -216,17 +225,18 @@ class Switch:
     ) -> None:
         """Refuse a request for what it is in itself; a stranger's is refused for being one all the same."""
         attempt = self._facts(transaction, request)
-        admission = self._admission.examine_source(attempt, self._snapshot())
+        admission = self.admission.examine_source(attempt, self.snapshot())
         outcome = admission.decision.outcome
         if outcome is Outcome.ADMIT or (outcome is Outcome.REJECT and request.method not in self.profile.methods):
             admission = replace(admission, decision=decision)
         else:
             lines = ""
-        self._refuse(transaction, request, self._history(request, attempt, admission, transaction, now), now, lines)
+        self.refuse(transaction, request, self._history(request, attempt, admission, transaction, now), now, lines)
 
-    def _refuse(
+    def refuse(
         self, transaction: ServerTransaction, request: Request, history: CallHistory, now: float, lines: str = ""
     ) -> None:
+        """Refuse a request by its decision: answer, history, event, and the record if one is owed."""
         decision = history.admission.decision
         connector = history.admission.connector
         self._count_refusal(history, now)
@@ -271,20 +281,35 @@ class Switch:
 
     # -- calls
 
-    def _start_call(
-        self, transaction: ServerTransaction, admission: Admission, history: CallHistory, now: float
-    ) -> None:
+    def _call_pstn(self, transaction: ServerTransaction, history: CallHistory, now: float) -> None:
+        admission = history.admission
         assert admission.connector
-        self._last_key += 1
-        history.started = started = self._started(history, admission.connector, now)
-        call = self._calls[self._last_key] = Call(self, self._last_key, started, history)
-        self.history.live[history.aws_transaction_id] = history
-        self.events.append(started)
-        way = self._carrier.next_hop(admission.called, started.region)
+        region = admission.connector.aws_region
+        way = self.carrier.next_hop(admission.called, region)
         history.peers = {str(transaction.hop): "PBX", str(way.hop): "PSTN"}
         for sentence in location_notes(transaction.request, self.profile):
             history.note(now, sentence)
-        call.start(transaction, admission.caller, admission.called, way, now)
+        placing = ToPstn(admission.caller, admission.called, way)
+        media_address = self.media_addresses[transaction.hop.local.name]
+        self.start_call(transaction, history, placing, admission.called, media_address, now)
+
+    def start_call(
+        self,
+        transaction: ServerTransaction,
+        history: CallHistory,
+        placing: Placing,
+        called: str,
+        media_address: str,
+        now: float,
+    ) -> None:
+        """Begin an admitted call; `media_address` is the relay's address for its caller."""
+        assert history.admission.connector
+        self._last_key += 1
+        history.started = started = self._started(history, history.admission.connector, now)
+        call = self._calls[self._last_key] = Call(self, self._last_key, started, history, placing)
+        self.history.live[history.aws_transaction_id] = history
+        self.events.append(started)
+        call.start(transaction, called, media_address, now)
 
     def _started(self, history: CallHistory, connector: VoiceConnector, now: float) -> CallStarted:
         admission, attempt = history.admission, history.attempt
@@ -293,7 +318,7 @@ class Switch:
             history.call_id,
             connector.voice_connector_id,
             connector.aws_region,
-            "Outbound",
+            history.roles.direction,
             admission.caller or shown(attempt.from_user),
             admission.called or shown(attempt.called_user),
             admission.sip_auth_user,
@@ -303,7 +328,7 @@ class Switch:
     def call_ended(self, call: Call, ended: CallEnded) -> None:
         """A call is over: what it held is free, and its record is owed."""
         del self._calls[call.key]
-        self._admission.release(call.history.admission)
+        self.admission.release(call.history.admission)
         self.history.end(call.history)
         if call.history.plan:
             self._awaiting_counters[call.key] = call.history
@@ -316,7 +341,7 @@ class Switch:
     @property
     def limits(self) -> Limits:
         """What admission counts: calls at a time, and those that were throttled."""
-        return self._admission.limits
+        return self.admission.limits
 
     def call(self, key: int) -> Call | None:
         """A live call, by what the relay knows it by."""
@@ -335,7 +360,7 @@ class Switch:
 
     def close(self, now: float) -> None:
         """Take no new calls, and end those there are."""
-        self._closing = True
+        self.closing = True
         for call in list(self._calls.values()):
             call.hang_up(now, "the emulator is shutting down")
 
@@ -344,7 +369,7 @@ class Switch:
         stack = self.stack
         in_hand = stack.in_hand or stack.timers.in_hand
         stack.in_hand = stack.timers.in_hand = None
-        if isinstance(in_hand, Transaction | Session | Call):
+        if isinstance(in_hand, Transaction | Session | Call | Hunt):
             for call in list(self._calls.values()):
                 if call.log is in_hand.log:
                     call.hang_up(now, "internal error of the emulator", cause=500)
@@ -388,15 +413,3 @@ def _asserted_user(request: Request) -> str:
         return _user_of(request.values("p-asserted-identity")[0])
     except ParseError:
         return ""
-
-
-_SHUTTING_DOWN = Decision(
-    Outcome.REJECT,
-    "shutdown",
-    because="the emulator is shutting down and takes no more calls",
-    setting="",
-    source="RFC 3261 21.5.4",
-    remedy="Try again when it runs",
-    status_code=503,
-    reason_phrase="Service Unavailable: shutting down",
-)

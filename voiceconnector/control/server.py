@@ -21,6 +21,8 @@ from starlette.routing import Route
 
 from voiceconnector.trunk.tables import ShapeError
 
+from .call_orders import CallOrder, CannotCall, call_order
+
 EVENTS_BEHIND = 1_000
 """Events that wait for a slow reader of the event stream; it is disconnected when there are more."""
 
@@ -38,6 +40,7 @@ class View(Protocol):
     def set_region(self, name: str, wanted: object) -> dict[str, object]: ...
     def calls(self) -> list[dict[str, object]]: ...
     def call(self, aws_transaction_id: str) -> dict[str, object] | None: ...
+    async def place_call(self, order: CallOrder) -> str: ...
     def explain(self, aws_transaction_id: str) -> str | None: ...
     def ladder(self, aws_transaction_id: str, *, messages: bool = False) -> str | None: ...
 
@@ -110,6 +113,15 @@ def application(view: View) -> Starlette:
     async def calls(_request: Request) -> Response:
         return JSONResponse(view.calls())
 
+    async def place_call(request: Request) -> Response:
+        try:
+            identity = await view.place_call(call_order(await request.json()))
+        except (ShapeError, ValueError) as error:  # ValueError: it is no JSON
+            return JSONResponse({"message": str(error)}, status_code=400)
+        except CannotCall as error:
+            return JSONResponse({"message": str(error)}, status_code=error.status_code)
+        return JSONResponse({"TransactionId": identity}, status_code=201)
+
     async def call(request: Request) -> Response:
         found = view.call(request.path_params["id"])
         return JSONResponse(found) if found else _unknown(request)
@@ -131,6 +143,7 @@ def application(view: View) -> Starlette:
             Route("/emulator/regions", regions),
             Route("/emulator/regions/{name}", set_region, methods=["POST"]),
             Route("/emulator/calls", calls),
+            Route("/emulator/calls", place_call, methods=["POST"]),
             Route("/emulator/calls/{id}", call),
             Route("/emulator/calls/{id}/explain", explain),
             Route("/emulator/calls/{id}/ladder.txt", ladder),

@@ -1,7 +1,7 @@
 """The other end of the trunk: phones of the public network, as SIP user agents of their own.
 
-To the service this is a SIP peer like any other. Each call is one session and, once it has media, one stream
-of the relay that echoes or plays.
+To the service this is a SIP peer like any other. Each call, to a phone or from one, is one session and, once it
+has media, one stream of the relay that echoes or plays.
 """
 
 from typing import Protocol
@@ -9,8 +9,8 @@ from typing import Protocol
 from voiceconnector.media.endpoint import Endpoint
 from voiceconnector.media.multipart import MultipartError, sdp_of
 from voiceconnector.media.offer_answer import LegAddress, NegotiationError, Stream
-from voiceconnector.media.plan import MediaPlan, PortPair, Source, StreamPlan, Tone
-from voiceconnector.sip.hop import Hop
+from voiceconnector.media.plan import MediaPlan, Play, PortPair, Source, StreamPlan, Tone
+from voiceconnector.sip.hop import Hop, bracketed, host_port
 from voiceconnector.sip.ids import Ids
 from voiceconnector.sip.message import Request, Response
 from voiceconnector.sip.session import EARLY, ENDED, Session
@@ -21,6 +21,8 @@ from voiceconnector.sip.transaction import ClientTransaction, ServerTransaction
 from .behaviours import REASON_PHRASES, RINGBACK_HZ, Behaviour, Routing
 
 CODECS = ("PCMU", "PCMA")
+CALLING_CODECS = ("PCMU",)
+"""What a phone offers, behind the carrier that brings its calls."""
 
 _SDP = "Content-Type: application/sdp\r\n"
 _ALLOW = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO\r\n"
@@ -60,6 +62,25 @@ class PublicNetwork:
         else:
             transaction.respond(405, "Method Not Allowed", now, _ALLOW)
 
+    def call(
+        self,
+        hop: Hop,
+        to: str,
+        from_: str,
+        duration: float,
+        now: float,
+        play: str = "",
+    ) -> str:
+        """Let a phone call a number through the trunk at `hop`; the Call-ID of its INVITE.
+
+        `to` and `from_` are E.164 numbers. Once answered, it plays the WAV file `play`, or else a tone, and hangs
+        up after `duration` seconds. Raises NoPort where there is none for its audio.
+        """
+        self._last_key -= 1
+        source = Play(play) if play else Tone(RINGBACK_HZ)
+        behaviour = Behaviour("call", sinks=(), sources=(source,), hang_up_after=duration)
+        return PhoneCall(self, self._last_key, behaviour).dial(hop, to, from_, now)
+
     def remember(self, call: "PhoneCall") -> None:
         self._calls[call.key] = call
 
@@ -76,8 +97,12 @@ class PublicNetwork:
             call.hang_up(now)
 
 
+class NoPort(Exception):
+    """A phone has no port for its audio."""
+
+
 class PhoneCall:
-    """One call at a phone."""
+    """One call at a phone, which takes it or makes it."""
 
     def __init__(self, network: PublicNetwork, key: int, behaviour: Behaviour) -> None:
         self.network = network
@@ -116,6 +141,30 @@ class PhoneCall:
             session.progress(180, "Ringing", now)
         if behaviour.answers:
             self._timer = stack.timers.start(behaviour.ring_seconds, self, "ringing is over", now)
+
+    def dial(self, hop: Hop, to: str, from_: str, now: float) -> str:
+        """Make a call; its Call-ID."""
+        network = self.network
+        pair = self._pair = network.relay.allocate(network.media_address)
+        if pair is None:
+            raise NoPort(f"no port is free on {network.media_address}")
+        self._endpoint = Endpoint(CALLING_CODECS, LegAddress(pair.address, pair.rtp), network.stack.ids.number(61))
+        local = hop.local
+        session = self._session = Session.outgoing(
+            network.stack,
+            hop,
+            f"sip:{to}@{host_port(*hop.address)}",
+            f"<sip:{from_}@{bracketed(local.host)}>",
+            f"<sip:{to}@{bracketed(hop.address[0])}>",
+            local.uri.replace("sip:", f"sip:{from_}@", 1),
+            f"Max-Forwards: 70\r\n{_ALLOW}{_SDP}",
+            self._endpoint.offer(),
+            self,
+            [],
+            now,
+        )
+        network.remember(self)
+        return session.dialog.call_id
 
     def _take_offer(self, offer: bytes, now: float) -> bytes | None:
         """Our answer; None where the call was refused instead."""
@@ -271,8 +320,22 @@ class PhoneCall:
         self._finish()
 
     def on_progress(self, session: Session, response: Response, now: float) -> None: ...
-    def on_answer(self, session: Session, response: Response, now: float) -> None: ...
-    def on_failure(self, session: Session, status_code: int, reason: str, now: float) -> None: ...
+
+    def on_answer(self, session: Session, response: Response, now: float) -> None:
+        session.acknowledge(now)
+        assert self._endpoint
+        try:
+            self._stream = self._endpoint.accept(_description(response) or b"")
+        except NegotiationError:
+            self.hang_up(now)
+            return
+        self._connect()
+        assert self.behaviour.hang_up_after is not None
+        self._timer = self.network.stack.timers.start(self.behaviour.hang_up_after, self, "hang up", now)
+
+    def on_failure(self, session: Session, status_code: int, reason: str, now: float) -> None:
+        self._finish()
+
     def on_reply(self, session: Session, transaction: ClientTransaction, response: Response, now: float) -> None: ...
     def on_no_reply(
         self, session: Session, transaction: ClientTransaction, status_code: int, why: str, now: float
@@ -293,7 +356,7 @@ def _obstacle(request: Request) -> tuple[int, str, str] | None:
     return None
 
 
-def _description(message: Request) -> bytes | None:
+def _description(message: Request | Response) -> bytes | None:
     try:
         return sdp_of(message.header("content-type") or "", message.body) if message.body else None
     except MultipartError:

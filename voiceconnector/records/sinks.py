@@ -30,7 +30,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from voiceconnector.calls.events import CallEnded, CallEvent, CallStarted
+from voiceconnector.calls.events import CallEnded, CallEvent, CallMoved, CallStarted
 from voiceconnector.records import cdr
 
 BUCKET = "voiceconnector-cdrs"
@@ -114,8 +114,9 @@ class Sink:
         """
         lines = ""
         for event in events:
-            if isinstance(event, CallStarted):
-                lines += f"+{cdr.object_key(event)}\t{cdr.opening(event, self._account)}\n"
+            if isinstance(event, CallStarted | CallMoved):  # The later beginning of a call counts.
+                started = event if isinstance(event, CallStarted) else event.started
+                lines += f"+{cdr.object_key(started)}\t{cdr.opening(started, self._account)}\n"
             elif isinstance(event, CallEnded):
                 lines += f"={event.started.aws_transaction_id}\t{cdr.ending(event)}\n"
         if lines or self._waiting:

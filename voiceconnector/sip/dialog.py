@@ -10,8 +10,8 @@ class Dialog:
     """What one side knows of a dialog, and the head of each request it sends in it."""
 
     __slots__ = (
-        "call_id", "local", "local_cseq", "local_tag", "remote", "remote_cseq", "remote_tag", "remote_target",
-        "route_set",
+        "call_id", "local", "local_cseq", "local_tag", "own_route", "remote", "remote_cseq", "remote_tag",
+        "remote_target", "route_set",
     )  # fmt: skip
 
     def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_tag: str) -> None:
@@ -28,6 +28,8 @@ class Dialog:
         """URI of the peer's Contact; until there is one, of its From or To, as before RFC 3261."""
         self.route_set: tuple[str, ...] = ()
         """Route values in the order of sending."""
+        self.own_route = ""
+        """URI of a proxy that we play ourselves, first in the route set of the peer and in ours not at all."""
 
     @classmethod
     def of_callee(cls, request: Request, local_tag: str) -> "Dialog":
@@ -50,8 +52,19 @@ class Dialog:
         self.remote_tag = response.to_tag
         self.remote_target = self.remote_target or uri_of(self.remote)
         if "record-route" in response.headers:
-            self.route_set = _reversed_routes(response)
+            self.route_set = self._beyond_ours(_reversed_routes(response))
         self.refresh_target(response)
+
+    def _beyond_ours(self, routes: tuple[str, ...]) -> tuple[str, ...]:
+        """A route set without the proxy that we are (16.4: it takes itself out)."""
+        if self.own_route and routes:
+            try:
+                ours, first = SipUri.parse(self.own_route), SipUri.parse(uri_of(routes[0]))
+            except ParseError:
+                return routes
+            if ours.address == first.address:
+                return routes[1:]
+        return routes
 
     def refresh_target(self, message: Request | Response) -> None:
         """12.2.1.2, 12.2.2. A missing or unusable Contact leaves the target as it is."""

@@ -8,7 +8,7 @@ Session timers (RFC 4028) are agreed on with whoever asks for one, refreshed whe
 that nobody refreshes is ended with BYE: see `session_expiry`.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .dialog import Dialog
 from .grammar import ParseError
@@ -58,6 +58,15 @@ class SessionUser(Protocol):
 
     def on_lost(self, session: "Session", why: str, now: float) -> None:
         """The dialog cannot go on (no ACK, dialog unknown to the peer, …). The session is over, BYE is sent."""
+
+
+class Edge(NamedTuple):
+    """A proxy in front of the caller that the same stack plays: what the callee sees of it in an INVITE."""
+
+    inner_via: str
+    """The Via of the caller behind it, as the proxy completes it (18.2.1, RFC 3581)."""
+    route: str
+    """The URI of its Record-Route (16.6)."""
 
 
 class _Nobody:
@@ -196,19 +205,26 @@ class Session:
         log: list[LogEntry],
         now: float,
         call_id: str = "",
+        local_tag: str = "",
+        cseq: int = 1,
+        edge: Edge | None = None,
     ) -> "Session":
         """Send an INVITE. `caller` and `called` are From and To without tags; `headers` whole lines."""
         ids = stack.ids
-        dialog = Dialog(call_id or ids.token(), caller, ids.token(), called, "")
-        dialog.local_cseq = 1
+        dialog = Dialog(call_id or ids.token(), caller, local_tag or ids.token(), called, "")
+        dialog.local_cseq = cseq
         dialog.remote_target = uri
         session = cls(stack, dialog, contact, hop, user, log)
         session.body = body
         lines = (
             f"From: {caller};tag={dialog.local_tag}\r\nTo: {called}\r\nCall-ID: {dialog.call_id}\r\n"
-            f"CSeq: 1 INVITE\r\nContact: <{contact}>\r\n{headers}"
+            f"CSeq: {cseq} INVITE\r\nContact: <{contact}>\r\n{headers}"
         )
-        session._client_invite = stack.request("INVITE", uri, lines, body, hop, session, log, now)
+        inner_via = ""
+        if edge:
+            inner_via, dialog.own_route = edge
+            lines = f"Record-Route: <{edge.route}>\r\n{lines}"
+        session._client_invite = stack.request("INVITE", uri, lines, body, hop, session, log, now, inner_via)
         return session
 
     def cancel(self, now: float, reason: str = "") -> None:
@@ -286,6 +302,11 @@ class Session:
         self.state = ENDED
         self._refuse_unanswered(now)
         self.send("BYE", now, f"Reason: {reason}\r\n" if reason else "")
+
+    @property
+    def heard_of(self) -> bool:
+        """Caller: whether the INVITE has had any answer, 100 Trying included."""
+        return self._client_invite is None or self._client_invite.state == PROCEEDING
 
     @property
     def busy(self) -> bool:
@@ -418,6 +439,7 @@ class Session:
                 self.stack.send(self._ack[2], self._ack[1], self.log, now)
             return
         fork = Dialog(response.call_id, self.dialog.local, self.dialog.local_tag, "", "")
+        fork.own_route = self.dialog.own_route
         fork.establish(response)
         hop = self._hop_of(fork)
         uri, head = fork.request_head("ACK", response.cseq)

@@ -123,15 +123,22 @@ class SipStack:
         user: ClientUser,
         log: list[LogEntry],
         now: float,
+        inner_via: str = "",
     ) -> ClientTransaction:
-        """Send a request. `headers` are whole lines; Via and Content-Length come by themselves."""
+        """Send a request. `headers` are whole lines; Via and Content-Length come by themselves.
+
+        `inner_via` is the Via of a hop behind ours that this stack plays too; answers come with both.
+        """
         branch = f"{MAGIC_COOKIE}{self.ids.token()}"
-        data = (
-            f"{method} {uri} SIP/2.0\r\n"
-            f"Via: SIP/2.0/{hop.local.transport} {hop.local.sent_by};branch={branch};rport\r\n"
-            f"{headers}Content-Length: {len(body)}\r\n\r\n"
-        ).encode("latin-1", "replace") + body
-        return self._start_client(method, branch, data, hop, user, log, now)
+        via = f"Via: SIP/2.0/{hop.local.transport} {hop.local.sent_by};branch={branch};rport\r\n"
+        if inner_via:
+            via += f"Via: {inner_via}\r\n"
+        data = (f"{method} {uri} SIP/2.0\r\n{via}{headers}Content-Length: {len(body)}\r\n\r\n").encode(
+            "latin-1", "replace"
+        ) + body
+        transaction = self._start_client(method, branch, data, hop, user, log, now)
+        transaction.vias += bool(inner_via)
+        return transaction
 
     def cancel(self, invite: ClientTransaction, data: bytes, user: ClientUser, now: float) -> None:
         """Send a CANCEL (`cancel_of`) with the INVITE's branch, to where that went: 9.1."""
@@ -194,18 +201,26 @@ class SipStack:
             transaction.transport_error(why, now)
         self.in_hand = None
 
+    def connection_reset(self, hop: Hop, why: str, now: float) -> None:
+        """A peer broke off a connection: requests of ours that wait for an answer on it get none."""
+        for transaction in list(self._clients.values()):
+            if transaction.hop.local == hop.local and transaction.hop.address[:2] == hop.address[:2]:
+                self.in_hand = transaction
+                transaction.reset(why, now)
+        self.in_hand = None
+
     @property
     def open_transactions(self) -> int:
         return len(self._clients) + len(self._servers)
 
     def _receive_response(self, response: Response, source: Hop, now: float) -> None:
-        vias = response.headers["via"]
-        if len(vias) > 1 or "," in vias[0]:
-            self.dropped["a response with several Vias: RFC 3261 8.1.3.3"] += 1
-            return
         transaction = self._clients.get(client_key(response.branch, response.method))
         if transaction is None:
             self.dropped["a response to nothing we sent: RFC 3261 18.1.2"] += 1
+            return
+        vias = response.headers["via"]
+        if (len(vias) > 1 or "," in vias[0]) and len(response.values("via")) > transaction.vias:
+            self.dropped["a response with several Vias: RFC 3261 8.1.3.3"] += 1
             return
         remember(transaction.log, (now, source, False, response.raw))
         self.in_hand = transaction

@@ -293,7 +293,7 @@ class Transaction:
 class ClientTransaction(Transaction):
     """A request of ours on its way."""
 
-    __slots__ = ("user",)
+    __slots__ = ("user", "vias")
 
     def __init__(
         self,
@@ -308,6 +308,18 @@ class ClientTransaction(Transaction):
         super().__init__(stack, key, hop, method, CALLING if method == "INVITE" else TRYING, log)
         self.user: ClientUser | None = user
         self.data = data
+        self.vias = 1
+        """How many Vias the request has that are ours."""
+
+    def reset(self, why: str, now: float) -> None:
+        """The peer broke off the connection: an answer it has begun to work on will not come either."""
+        if self.state != PROCEEDING:
+            self.transport_error(why, now)
+            return
+        user = self.user
+        self.abandon()
+        if user:
+            user.on_client_failure(self, 503, why, now)
 
     def receive(self, response: Response, now: float) -> None:
         code = response.status_code

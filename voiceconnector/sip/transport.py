@@ -409,9 +409,13 @@ class Transport:
             connection.fall_silent()
         return True
 
-    def connection_lost(self, connection: "Connection") -> None:
+    def connection_lost(self, connection: "Connection", error: Exception | None) -> None:
         if self._connections.get(connection.key) is connection:
             del self._connections[connection.key]
+        if error:
+            hop = Hop(connection.local, connection.key[1:])
+            why = f"{hop} broke off the connection: {getattr(error, 'strerror', None) or error}"
+            self.turn(lambda now: self.stack.connection_reset(hop, why, now))
 
     def stream_received(self, connection: "Connection", frames: Iterator[bytes]) -> None:
         """Raises StreamError behind the last usable message."""
@@ -460,7 +464,7 @@ class Connection(asyncio.Protocol):
             self.write(b"\r\n" * pings)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._edge.connection_lost(self)
+        self._edge.connection_lost(self, exc)
 
     def write(self, data: bytes) -> None:
         stream = self._stream

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from .attempts import Admission, Authenticator, CallAttempt
-from .checks import CHECKS, NO_CONNECTOR, SOURCE_CHECKS, Check, Directory, Examination, Review
+from .checks import CHECKS, NO_CONNECTOR, SOURCE_CHECKS, Check, Directory, Examination, Review, above_quota
 from .decisions import Decision, Outcome, shown
 from .limits import Limits
-from .model import Snapshot
+from .model import Snapshot, VoiceConnector
 from .profile import Profile
 
 ADMITTED = Decision(Outcome.ADMIT, check="", because="every check was passed", setting="", source="")
@@ -39,8 +39,18 @@ class AdmissionControl:
             self.limits.acquire(connector.voice_connector_id, connector.aws_region)
         return admission
 
+    def admit_inbound(self, connector: VoiceConnector, called: str, caller: str) -> Admission:
+        """Decide whether a connector takes one more call from the PSTN; it then counts until `release`."""
+        counts = self.profile.inbound_calls_are_active
+        decision = (above_quota(connector, self.profile, self.limits) if counts else None) or ADMITTED
+        if counts and decision is ADMITTED:
+            self.limits.acquire(connector.voice_connector_id, connector.aws_region)
+        return Admission(decision, connector, None, called, caller, past_source_checks=True, counts=counts)
+
     def release(self, admission: Admission) -> None:
         """An admitted call is over, however it went."""
+        if not admission.counts:
+            return
         assert admission.connector is not None
         self.limits.release(admission.connector.voice_connector_id, admission.connector.aws_region)
 

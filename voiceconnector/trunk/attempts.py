@@ -68,6 +68,8 @@ class Admission:
     """ISO 3166-1 alpha-2; empty for a number that belongs to no country."""
     past_source_checks: bool = False
     """Whether the request was for a connector, and came from where its calls may come from."""
+    counts: bool = True
+    """Whether an admitted call is among the active ones until it ends."""
 
     @property
     def sip_auth_user(self) -> str:

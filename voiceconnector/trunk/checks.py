@@ -399,21 +399,26 @@ def _calls_per_second_passed(review: Review) -> str:
 
 
 def _active_calls(examination: Examination) -> Decision | None:
-    quota, region = examination.profile.active_calls_quota, examination.connector.aws_region
     if _exempt(examination.attempt, examination.profile):
         return None
-    if quota is None or examination.limits.active_calls_in_region(region) < quota:
+    return above_quota(examination.connector, examination.profile, examination.limits)
+
+
+def above_quota(connector: VoiceConnector, profile: Profile, limits: Limits) -> Decision | None:
+    """Refuse, and count as a throttle, a call beyond the active calls of the connector's Region."""
+    quota, region = profile.active_calls_quota, connector.aws_region
+    if quota is None or limits.active_calls_in_region(region) < quota:
         return None
-    examination.limits.count_throttle(examination.connector.voice_connector_id)
+    limits.count_throttle(connector.voice_connector_id)
     return _refusal(
         "active calls",
-        examination.profile.active_calls_status,
+        profile.active_calls_status,
         f"Active Calls Above the Quota of {quota}",
         because=f"{region} has {quota} active calls, and its quota is {quota}",
         remedy="Wait until a call ends; on the real service, have the quota of the account raised",
         setting="profile.active_calls_quota",
         source=QUOTAS,
-        retry_after=examination.profile.retry_after,
+        retry_after=profile.retry_after,
     )
 
 

@@ -98,6 +98,37 @@ class Profile:
     calling_plan_status: int = 403
     """Status code for a country outside the calling plan."""
 
+    # Calls from the PSTN
+
+    # Unverified: what the PSTN hears of a number that nobody has; 404 is RFC 3261's word for it.
+    unassigned_number_status: int = 404
+    """Status code for a number that no Voice Connector has."""
+    # Unverified: as an unassigned number, as it belongs to nobody.
+    deleted_number_status: int = 404
+    """Status code for a number in the deletion queue."""
+    # Unverified: calls cannot come in; the code is not published.
+    origination_disabled_status: int = 480
+    """Status code while origination is disabled, was never put, or has no routes."""
+    # Unverified: not published.
+    region_down_status: int = 503
+    """Status code when every Voice Connector of a number is in a Region that is down."""
+    # Unverified: not published.
+    routes_failed_status: int = 503
+    """Status code when every route of every Voice Connector of a number has failed."""
+    # Unverified: not published; longer than three retransmissions over UDP.
+    provisional_timeout: float = 5.0
+    """Seconds that a route has for its first answer, be it 100 Trying, before the next one is tried."""
+    # Unverified: the quota is of active calls, whichever side began them.
+    inbound_calls_are_active: bool = True
+    """Whether calls from the PSTN count among the active calls, and are refused beyond their quota."""
+    routing_seed: int | None = None
+    """Makes the share of routes by weight repeatable; None: by chance."""
+    private_contact: bool = True
+    """Whether the Contact of an INVITE to a PBX is the private address that only the route set leads to."""
+    # Unverified: traces show some address of 10.0.0.0/8 behind each edge.
+    private_hop: str = "10.0.194.162"
+    """Address of the hop behind the edge: in Via, From and a private Contact."""
+
     # Media
 
     codecs: tuple[str, ...] = ("PCMU",)
@@ -203,6 +234,7 @@ LAB = replace(
     default_cps_limit=None,
     active_calls_quota=None,
     caller_headers=("P-Asserted-Identity", "From"),
+    private_contact=False,
     codecs=("PCMU", "PCMA"),
     dns_ipv6_for_ipv4_only=True,
     private_addresses_allowed=True,
