@@ -440,6 +440,7 @@ class ServerTransaction(Transaction):
             self.happen("send 1xx", None, now)
         else:
             self._request = None
+            self._head = ""
             self.happen("send 2xx" if status_code < 300 else "send 3xx-6xx", None, now)
 
     def repeat_answer(self, now: float) -> None:
