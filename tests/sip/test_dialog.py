@@ -118,3 +118,12 @@ def test_a_peer_of_rfc_2543_may_have_no_tag() -> None:
     assert isinstance(message, Request)
     assert dialog.remote_tag == ""
     assert dialog.accepts(message)
+
+
+def test_a_route_set_is_fit_for_lines_of_our_own() -> None:
+    """12.1.1: what a peer writes into Record-Route comes back in Route."""
+    callee = opened_by(f"{CONTACT}Record-Route: <sip:p1;lr>;x=\0\r\n")
+    caller = calling()
+    caller.establish(answered(f"{CONTACT}Record-Route: <sip:p1;lr>;x=\x7f\r\n"))
+    for dialog in (callee, caller):
+        assert dialog.route_set == ("<sip:p1;lr>;x=?",)

@@ -388,3 +388,13 @@ def test_another_parser_reads_the_same_message(
         assert ours.header("subject") == (subject or None)
     again = parse(bytes(theirs))
     assert (again.call_id, again.cseq, again.branch, again.body) == (ours.call_id, ours.cseq, ours.branch, body)
+
+
+@pytest.mark.parametrize("control", ["\0", "\x0b", "\x1f", "\x7f"])
+def test_what_is_said_again_in_every_message_of_a_dialog_has_no_control_characters(control: str) -> None:
+    """RFC 3261 25.1: neither `word` nor `token` has any. A display name may be said in other words."""
+    for broken in (request(call_id=f"a{control}b"), request(caller=f"<sip:alice@127.0.0.1>;tag=a{control}b")):
+        with pytest.raises(ParseError) as refusal:
+            read_request(broken).validate()
+        assert refusal.value.status_code == 400
+    read_request(request(caller=f'"a{control}b" <sip:alice@127.0.0.1>;tag=a')).validate()

@@ -156,3 +156,10 @@ def test_anything_is_a_uri_or_refused(text: str) -> None:
     except ParseError:
         return
     assert SipUri.parse(str(uri)) == uri
+
+
+@pytest.mark.parametrize("text", ["sip:a:p\0@b", "sip:a@b;x=\x7f", "sip:a@b?x=\x01"])
+def test_control_characters_are_no_part_of_a_uri(text: str) -> None:
+    """RFC 3261 25.1: uric and unreserved have none; what is sent back as a request URI must not either."""
+    with pytest.raises(ParseError):
+        SipUri.parse(text)

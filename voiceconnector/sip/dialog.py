@@ -42,7 +42,8 @@ class Dialog:
             request.from_tag,
         )
         dialog.remote_cseq = request.cseq
-        dialog.route_set = tuple(request.values("record-route")) if "record-route" in request.headers else ()
+        if "record-route" in request.headers:
+            dialog.route_set = _routes(request)
         dialog.refresh_target(request)
         return dialog
 
@@ -105,10 +106,15 @@ class Dialog:
         )
 
 
+def _routes(message: Request | Response) -> tuple[str, ...]:
+    """The values of Record-Route, fit for lines of our own. Raises ParseError."""
+    return tuple([without_controls(value) for value in message.values("record-route")])
+
+
 def _reversed_routes(response: Response) -> tuple[str, ...]:
     """A route set that cannot be read is none: the call is up, and an ACK without route may still arrive."""
     try:
-        return tuple(reversed(response.values("record-route")))
+        return _routes(response)[::-1]
     except ParseError:
         return ()
 

@@ -100,6 +100,11 @@ def without_controls(text: str) -> str:
     return text if text.isprintable() else _CONTROL.sub("?", text)
 
 
+def has_controls(text: str) -> bool:
+    """Whether there is a character in a line that RFC 3261 25.1 has no place for."""
+    return not text.isprintable() and _CONTROL.search(text) is not None
+
+
 def display(text: str) -> str:
     """Header text as a person should read it: UTF-8 where the bytes are that, else latin-1."""
     try:

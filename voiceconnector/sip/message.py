@@ -8,7 +8,7 @@ of a new transaction has to pay for.
 
 import re
 
-from .grammar import ParseError, display, read_number, split_values
+from .grammar import ParseError, display, has_controls, read_number, split_values
 from .headers import COMPACT_FORMS, METHODS, NameAddress, Via, branch_of, parse_cseq, tag_of
 from .uri import SipUri
 
@@ -119,6 +119,10 @@ class Request(Message):
         for name, lines in headers.items():
             if len(lines) > 1 and name in _SINGLE:
                 raise ParseError("given more than once", _title(name), "RFC 3261 7.3.1")
+        if has_controls(self.call_id):
+            raise ParseError("has a control character in it", "Call-ID", "RFC 3261 25.1")
+        if has_controls(self.from_tag):
+            raise ParseError("its tag has a control character in it", "From", "RFC 3261 25.1")
         self.request_uri  # noqa: B018 - read once, kept
         if not _PLAIN_ADDRESS(headers["from"][0]):
             NameAddress.parse(headers["from"][0], "From")

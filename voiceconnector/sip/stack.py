@@ -301,8 +301,6 @@ class SipStack:
         invite = self._servers.get(server_key(request, "INVITE"))
         if invite is None:
             transaction.respond(481, "Call/Transaction Does Not Exist", now)
-            if request.method == "INVITE":
-                transaction.abandon()  # To repeat it until an ACK comes would make a weapon of a forged source.
             return
         remember(invite.log, transaction.log[0])
         transaction.log = invite.log

@@ -9,11 +9,11 @@ from .grammar import ParseError
 
 _SIP_URI = re.compile(
     r"(?P<scheme>sips?):"
-    r"(?:(?P<user>[A-Za-z0-9\-_.!~*'()&=+$,;?/%#\x80-\xff]+)(?::(?P<password>[^@:<>\s]*))?@)?"
+    r"(?:(?P<user>[A-Za-z0-9\-_.!~*'()&=+$,;?/%#\x80-\xff]+)(?::(?P<password>[^@:<>\s\x00-\x1f\x7f]*))?@)?"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9\-._]*[A-Za-z0-9_.])?)"
     r"(?::(?P<port>\d{1,5}))?"
-    r"(?P<parameters>(?:;[^;?\s<>\"]*)*)"
-    r"(?:\?(?P<headers>[^\s<>\"]*))?",
+    r"(?P<parameters>(?:;[^;?\s<>\"\x00-\x1f\x7f]*)*)"
+    r"(?:\?(?P<headers>[^\s<>\"\x00-\x1f\x7f]*))?",
     re.IGNORECASE,
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*:")
