@@ -61,3 +61,12 @@ def test_what_has_no_audio_to_complete_comes_back_as_it_is(body: bytes) -> None:
 
 def test_an_offer_without_a_last_line_end_gets_one() -> None:
     assert completed(offer("m=audio 4000 RTP/AVP 0").rstrip()) == completed(offer("m=audio 4000 RTP/AVP 0"))
+
+
+@pytest.mark.parametrize("written", ["\xb2", "9" * 5_000, "-1", "x"])
+def test_what_is_no_payload_type_is_left_to_whoever_reads_the_offer(written: str) -> None:
+    """RFC 3551 6: a payload type is a number of seven bits."""
+    for lines in ([f"m=audio 4000 RTP/AVP 0 {written}"],
+                  ["m=audio 4000 RTP/AVP 0", f"a=rtpmap:{written} telephone-event/8000"]):  # fmt: skip
+        text = "".join(f"{line}\r\n" for line in (HEAD + lines[0], *lines[1:]))
+        assert b"a=rtpmap:101 telephone-event/8000" in completed(text.encode("latin-1"))

@@ -7,7 +7,7 @@ Whoever calls, the offer that comes out of a gateway has telephone-event for the
 import re
 
 _AUDIO = re.compile(r"^m=audio [1-9]\d*(?:/\d+)? RTP/AVP [^\r\n]*", re.MULTILINE)
-_EVENT = re.compile(r"^a=rtpmap:(\d+) telephone-event/8000", re.MULTILINE | re.IGNORECASE)
+_EVENT = re.compile(r"^a=rtpmap:(\d{1,3}) telephone-event/8000", re.MULTILINE | re.IGNORECASE)
 _EVENTS = "0-15"
 _USUAL_PAYLOAD_TYPE = 101
 _PTIME_MS = 20
@@ -40,7 +40,7 @@ def completed(offer: bytes) -> bytes:
 
 def _free_payload_type(first: str, section: str) -> int:
     """101, which everybody uses, or the next dynamic payload type that means nothing in this section."""
-    taken = {int(word) for word in first.split()[3:] if word.isdigit()}
-    taken |= {int(number) for number in re.findall(r"^a=rtpmap:(\d+) ", section, re.MULTILINE)}
+    taken = {int(number) for number in re.findall(r" (\d{1,3})(?![^ ])", first)}
+    taken |= {int(number) for number in re.findall(r"^a=rtpmap:(\d{1,3}) ", section, re.MULTILINE)}
     candidates = (*range(_USUAL_PAYLOAD_TYPE, 128), *range(96, _USUAL_PAYLOAD_TYPE))
     return next((number for number in candidates if number not in taken), _USUAL_PAYLOAD_TYPE)
