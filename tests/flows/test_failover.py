@@ -301,6 +301,18 @@ def test_an_address_of_the_other_ip_version_cannot_be_reached() -> None:
 # -- what an abandoned target still sends
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.02])
+def test_hundreds_of_targets_that_fail_at_once_are_only_many_failures(seconds: float) -> None:
+    stage = Inbound(*(route(f"host{number}") for number in range(20)))
+    stage.names.seconds = seconds
+    stage.names.addresses = {f"host{number}": ("2001:db8::1",) * 50 for number in range(20)}
+    stage.ring()
+    stage.run(2)
+    assert stage.far.heard == ["failed 503"]
+    assert len(stage.outcomes()) == 1_000
+    stage.end(completed=0)
+
+
 def test_a_late_answer_of_an_abandoned_target_is_acknowledged_and_released() -> None:
     """RFC 3261 9.1, 13.2.2.4."""
     stage = Inbound()
@@ -358,6 +370,7 @@ def test_early_media_of_a_target_that_fails_gives_way_to_the_next() -> None:
     stage.one.refuse(503)
     stage.run()
     assert stage.far.heard == ["183"]
+    assert not any(stream.receive or stream.send for stream in stage.plan.streams), "the first is not heard any more"
     ports = [stream.pair for stream in stage.plan.streams]
     answered_by_two(stage)
     streams = stage.plan.streams
@@ -449,6 +462,21 @@ def test_a_fault_of_the_emulator_ends_one_call_and_leaves_nothing(when: str) -> 
             hunt._routes = [route("pbx.example")]  # type: ignore[attr-defined]
     with pytest.raises((RuntimeError, TypeError)):
         stage.run(6)
+    stage.ports.breaks = ""
+    stage.switch.fail(stage.now)
+    stage.run(1)
+    assert stage.far.heard == ["failed 500"]
+    stage.end(completed=0)
+
+
+def test_a_fault_when_a_name_has_been_looked_up_ends_that_call() -> None:
+    stage = Inbound(route("pbx.example"))
+    stage.names.addresses["pbx.example"] = (ONE,)
+    stage.ring()
+    stage.run(0.02)
+    stage.ports.breaks = "allocate"
+    with pytest.raises(RuntimeError):
+        stage.run()
     stage.ports.breaks = ""
     stage.switch.fail(stage.now)
     stage.run(1)

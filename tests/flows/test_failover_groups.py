@@ -1,12 +1,13 @@
 """Groups of connectors in several Regions: who takes a call from the PSTN when the first cannot (guide p. 64)."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from tests.flows.inbound import ONE, OTHER, THREE, TWO, Inbound, answered_by_two, dialled, route
-from tests.flows.stage import CONNECTOR, OTHER_REGION, OTHER_TRUNK, TRUNK
-from tests.wire import header, headers_of
+from tests.flows.stage import CONNECTOR, OTHER_REGION, OTHER_TRUNK, TRUNK, sdp
+from tests.wire import body_of, header, headers_of
 from voiceconnector.calls.events import CallMoved
 from voiceconnector.trunk.model import Origination
 from voiceconnector.trunk.profile import LAB
@@ -72,6 +73,49 @@ def test_a_region_that_goes_down_during_the_hunt_is_left_at_once() -> None:
     assert not stage.three.sessions, "its other routes are not tried"
     answered_by_two(stage)
     assert "us-east-1 is down now; the other routes there are not tried." in stage.explained()
+
+
+def media_heard_at(stage: Inbound) -> list[str]:
+    """The relay's addresses: for the caller, as its answer says, and for the PBX."""
+    (said,) = re.findall(rb"c=IN IP4 (\S+)", body_of(stage.sent("trunk>far 200 INVITE")))
+    caller, pbx = stage.plan.streams
+    assert caller.pair.address == said.decode()
+    return [caller.pair.address, pbx.pair.address]
+
+
+def test_when_the_region_is_down_the_callers_media_moves_as_well() -> None:
+    """Else the caller would send to an address that is as dead as the Region."""
+    stage = Inbound(route(ONE))
+    stage.group_with(replace(OTHER, origination=Origination((route(TWO),))))
+    stage.ring()
+    stage.run()
+    stage.one.early_media(sdp(ONE, 7000))
+    stage.run()
+    stage.regions_down.add("us-east-1")
+    stage.one.refuse(503)
+    stage.run()
+    answered_by_two(stage)
+    assert media_heard_at(stage) == [OTHER_TRUNK, OTHER_TRUNK]
+    stage.far.session.hang_up(stage.now)
+    stage.end(completed=1)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_caller_that_has_been_told_where_to_send_need_not_change(early: bool) -> None:
+    """RFC 3261 13.2.1: it may go by the first description that it gets."""
+    stage = Inbound(route(ONE))
+    stage.group_with(replace(OTHER, origination=Origination((route(TWO),))))
+    stage.ring()
+    stage.run()
+    if early:
+        stage.one.early_media(sdp(ONE, 7000))
+        stage.run()
+    stage.one.refuse(503)
+    stage.run()
+    answered_by_two(stage)
+    assert media_heard_at(stage) == [TRUNK if early else OTHER_TRUNK, OTHER_TRUNK]
+    stage.far.session.hang_up(stage.now)
+    stage.end(completed=1)
 
 
 def test_when_all_of_a_group_fail_everything_tried_is_told(grouped: Inbound) -> None:

@@ -42,6 +42,13 @@ def plan(address: str) -> MediaPlan:
     )
 
 
+def test_a_silent_plan_has_the_same_ports_and_lets_nothing_through() -> None:
+    silent = plan(EAST).silent()
+    assert is_silent(silent)
+    assert [stream.pair for stream in silent.streams] == [stream.pair for stream in plan(EAST).streams]
+    assert silent.silent() == silent
+
+
 def is_silent(running: MediaPlan) -> bool:
     return not any(stream.receive or stream.send or stream.sinks or stream.sources for stream in running.streams)
 

@@ -98,8 +98,11 @@ class CallMedia:
         return body
 
     def withdraw(self) -> None:
-        """The offer goes to somebody else, and what was answered so far does not count."""
+        """The offer goes to somebody else; what was answered so far does not count, and is not heard any more."""
         self._session.abandon()
+        plan = self._history.plan
+        if plan and plan != (silent := plan.silent()):
+            self._apply(silent)
 
     def restore(self) -> None:
         """An offer came to nothing: everything is as it was before it (RFC 3261 14.1)."""
@@ -112,9 +115,12 @@ class CallMedia:
         plan = MediaPlan(
             (self._stream_plan("a", streams.a, early=early), self._stream_plan("b", streams.b, early=early))
         )
+        self._apply(plan)
+        self._history.codec = streams.a.codec.encoding_name
+
+    def _apply(self, plan: MediaPlan) -> None:
         self._relay.apply(self._key, plan)
         self._history.plan = plan
-        self._history.codec = streams.a.codec.encoding_name
 
     def _stream_plan(self, leg: Leg, stream: Stream, *, early: bool) -> StreamPlan:
         """Silence is worth a word only of a party that may send, and only once the call is answered."""

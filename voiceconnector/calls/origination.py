@@ -54,8 +54,10 @@ class Hunt:
     """Sends leg b to the PBX of one call."""
 
     __slots__ = (
-        "_call", "_called", "_caller", "_connectors", "_display_name", "_hops_left", "_offer", "_origination",
-        "_refusal", "_route", "_routes", "_session", "_source", "_switch", "_targets", "_timer", "_try",
+        "_call", "_called", "_caller", "_connectors", "_display_name", "_hops_left", "_media_region", "_offer",
+        "_origination",
+        "_refusal", "_route", "_routes", "_session", "_source", "_stepping", "_switch", "_targets", "_timer", "_try",
+        "_undecided",
     )  # fmt: skip
 
     def __init__(
@@ -74,12 +76,16 @@ class Hunt:
         self._caller = caller
         self._called = called
         self._routes = self._routes_of(connector)
+        self._media_region = connector.aws_region
+        """Where the caller's media is."""
         self._route: OriginationRoute | None = None
         self._targets: list[tuple[str, str, int]] = []
         self._call: Call | None = None
         self._session: Session | None = None
         self._try: Try | None = None
         self._timer: Timer | None = None
+        self._undecided = self._stepping = False
+        """Whether nothing is under way and something is to be; whether that is being worked on just now."""
         self._refusal: Decision | None = None
         """Why a connector was passed over at last."""
         self._offer: bytes | None = None
@@ -139,10 +145,24 @@ class Hunt:
     # -- one after the other
 
     def _next(self, now: float) -> None:
-        """Try the next target, of the next route, of the next connector; refuse the call where there is none."""
-        call = self._call
-        if call is None:
+        """Try one after the other until something is under way.
+
+        What fails at once, be it hundreds, is left in this loop: each one from within the last would end in a
+        RecursionError.
+        """
+        self._undecided = True
+        if self._stepping:
             return
+        self._stepping = True
+        try:
+            while self._undecided and self._call:
+                self._undecided = False
+                self._step(self._call, now)
+        finally:
+            self._stepping = False
+
+    def _step(self, call: "Call", now: float) -> None:
+        """Try the next target, of the next route, of the next connector; refuse the call where there is none."""
         if self._targets or self._routes:
             self._look_at_region(call, now)
         if self._targets:
@@ -150,7 +170,7 @@ class Hunt:
         elif self._routes:
             self._look_up(self._routes.pop(0), now)
         elif self._move(now):
-            self._next(now)
+            self._undecided = True
         else:
             tried = [f"{one.target or one.route.host}: {one.outcome}" for one in call.history.tries]
             decision = routing.all_failed(tried, self._switch.profile) if tried else self._refusal
@@ -186,8 +206,16 @@ class Hunt:
             switch.events.append(CallMoved(call.started))
             call.note(now, f"The call goes on through {connector.voice_connector_id} in {connector.aws_region}.")
             self._routes = self._routes_of(connector)
+            self._move_media(call, connector.aws_region, now)
             return True
         return False
+
+    def _move_media(self, call: "Call", region: str, now: float) -> None:
+        """Have the caller's media in the Region too, unless it was already told of an address that lives."""
+        caller = call.session("a")
+        if not (caller and caller.body and self._origination.region_available(self._media_region)):
+            self._media_region = region
+            call.reserve("a", self._switch.carrier.media_address(region), now)
 
     # -- a route
 
@@ -201,9 +229,12 @@ class Hunt:
             self._next(now)
             return
 
+        timers = self._switch.stack.timers
+
         def done(located: Located, now: float) -> None:
             if self._call is None or self._route is not route or self._try is not looking:
                 return  # The call is over, or the answer came twice.
+            before, timers.in_hand = timers.in_hand, self  # A fault in here is this call's.
             if located.targets:
                 self._call.history.tries.pop()
                 self._try = None
@@ -213,6 +244,7 @@ class Hunt:
                 self._next(now)
             else:
                 self._fail(located.because, now)
+            timers.in_hand = before
 
         looking = self._try = self._begin("", now)
         self._origination.locator.locate(route.host, route.port, transport, done)
@@ -269,9 +301,7 @@ class Hunt:
 
     def _our_offer(self, offer: bytes, now: float) -> bytes:
         assert self._call
-        media = self._call.media
-        media.withdraw()
-        return media.offer(offer, "a", self._source, now)
+        return self._call.media.offer(offer, "a", self._source, now)
 
     def _name_of_pbx(self) -> str:
         """The first is the PBX; a second one is "PBX 2"."""
@@ -292,6 +322,7 @@ class Hunt:
         assert call
         assert failed
         self._conclude(because, now)
+        call.media.withdraw()
         target = failed.target or failed.route.host
         identity, time = call.history.aws_transaction_id, now + self._switch.epoch
         seconds = now - failed.started_at

@@ -50,10 +50,7 @@ class MutableRelay:
 
     def _heard(self, plan: MediaPlan) -> MediaPlan:
         """The plan as it is to be run now."""
-        if not _is_on(plan, self._muted):
-            return plan
-        silent = [stream._replace(receive=False, send=False, sinks=(), sources=()) for stream in plan.streams]
-        return MediaPlan(tuple(silent))
+        return plan.silent() if _is_on(plan, self._muted) else plan
 
 
 def _is_on(plan: MediaPlan, media_addresses: set[str]) -> bool:

@@ -107,6 +107,12 @@ class MediaPlan(NamedTuple):
 
     streams: tuple[StreamPlan, ...]
 
+    def silent(self) -> "MediaPlan":
+        """The same ports, and no packet goes through them."""
+        return MediaPlan(
+            tuple([stream._replace(receive=False, send=False, sinks=(), sources=()) for stream in self.streams])
+        )
+
     def to_wire(self) -> Wire:
         """As nested plain tuples."""
         return tuple(
