@@ -19,6 +19,7 @@ from voiceconnector.app import new_event_loop
 from voiceconnector.dns import (
     CONNECTIONS,
     FAILURE_SECONDS,
+    LONGEST_SECONDS,
     TRIES,
     Address,
     Resolver,
@@ -364,13 +365,23 @@ def test_a_server_that_fails_is_told_by_its_word(run: Run) -> None:
     run(test())
 
 
-def test_an_answer_with_another_id_is_not_taken(run: Run) -> None:
-    """RFC 5452 4.4."""
+def other_id(query: bytes, over_tcp: bool) -> bytes:
+    return bytes((query[0] ^ 1, query[1])) + b"\x80" + query[3:]
+
+
+def other_question(query: bytes, over_tcp: bool) -> bytes:
+    return query[:2] + b"\x80" + query[3:].replace(b"example", b"exemple")
+
+
+def no_question(query: bytes, over_tcp: bool) -> bytes:
+    return query[:2] + b"\x80\0" + bytes(8)
+
+
+@pytest.mark.parametrize("forging", [other_id, other_question, no_question])
+def test_an_answer_to_anything_else_is_not_taken(run: Run, forging: Callable[[bytes, bool], bytes]) -> None:
+    """RFC 5452 4.2, 4.4, 9.1: id and question have to match, and who guesses goes on being ignored."""
 
     async def test() -> None:
-        def forging(query: bytes, over_tcp: bool) -> bytes:
-            return bytes((query[0] ^ 1, query[1])) + b"\x80\x00" + bytes(8)
-
         async with name_server(forging) as server:
             wire, because = await outcome(Upstream((server,), try_seconds=0.05))
             assert wire == b""
@@ -594,3 +605,43 @@ def test_the_resolver_asks_a_real_server(run: Run) -> None:
             await upstream.close()
 
     run(test())
+
+
+def test_an_answer_is_kept_for_a_day_at_most_whatever_it_says() -> None:
+    """RFC 8767 4: resolvers cap what they take from a TTL."""
+    desk = Desk(f"pbx.example. {2**31 - 1} IN A 192.0.2.1", SOA)
+    assert desk.addresses("pbx.example") == ["192.0.2.1"]
+    desk.peer.set("pbx.example. 60 IN A 192.0.2.2", SOA)
+    desk.now += LONGEST_SECONDS - 1
+    assert desk.addresses("pbx.example") == ["192.0.2.1"]
+    desk.now += 1
+    assert desk.addresses("pbx.example") == ["192.0.2.2"]
+
+
+def told(desk: Desk, name: str, *records: str) -> Located:
+    """Where a name leads if a name server writes these records into every section of every answer."""
+    desk.start(name)
+    while desk.on_the_way:
+        query, done = desk.on_the_way.pop()
+        response = dns.message.make_response(dns.message.from_wire(query))
+        for record in records:
+            owner, type_, text = record.split()
+            for section in (response.answer, response.authority, response.additional):
+                section.append(dns.rrset.from_text(owner, 60, "IN", type_, text))
+        done(response.to_wire(), "")
+    return desk.found.pop()
+
+
+def test_aliases_that_lead_in_a_circle_lead_nowhere() -> None:
+    """RFC 1034 3.6.2."""
+    located = told(Desk(), "a.example", "a.example. CNAME b.example.", "b.example. CNAME a.example.")
+    assert not located.targets
+    assert located.because
+
+
+def test_what_an_answer_says_of_other_names_is_not_believed() -> None:
+    """RFC 5452 6: only what was asked for is taken from an answer, and kept."""
+    desk = Desk("pbx.example. 60 IN A 192.0.2.1", SOA)
+    located = told(desk, "evil.example", "evil.example. A 192.0.2.66", "pbx.example. A 192.0.2.66")
+    assert located.targets == (("UDP", "192.0.2.66", 5060),)
+    assert desk.addresses("pbx.example") == ["192.0.2.1"]

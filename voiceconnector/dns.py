@@ -49,12 +49,16 @@ TRY_SECONDS = 2.0
 TRIES = 2
 FAILURE_SECONDS = 1.0
 """How long a look-up that failed is not repeated (RFC 9520 3.2)."""
+LONGEST_SECONDS = 86_400.0
+"""How long an answer is kept at most, whatever its TTL says (RFC 8767 4 thinks of days)."""
 KEPT = 10_000
 """Answers kept at most."""
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 
 _TC = 0x02
+_WITHOUT_QUESTION = (Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED)
+"""What a server may say without repeating the question."""
 _CHANCE = SystemRandom()
 
 Address = tuple[str, int]
@@ -353,8 +357,21 @@ async def _over_tcp(query: bytes, server: Address, seconds: float = TRY_SECONDS)
 
 
 def _answers(data: bytes, query: bytes) -> bool:
-    """Whether this is an answer with the id of the query."""
-    return len(data) >= 12 and data[:2] == query[:2] and bool(data[2] & 0x80)
+    """Whether this is an answer to the query, by its id and its question (RFC 5452 9.1)."""
+    if len(data) < 12 or data[:2] != query[:2] or not data[2] & 0x80:
+        return False
+    if not data[4:6].strip(b"\0"):
+        return data[3] & 0x0F in _WITHOUT_QUESTION
+    asked = query[12 : _end_of_question(query)].lower()
+    return data[12 : 12 + len(asked)].lower() == asked
+
+
+def _end_of_question(query: bytes) -> int:
+    """Where the question of a query that can be read ends: a name without compression, type and class."""
+    end = 12
+    while end < len(query) and query[end]:
+        end += 1 + query[end]
+    return end + 5
 
 
 def _reason(error: Exception) -> str:
@@ -452,7 +469,7 @@ class Resolver:
             self._kept = {known: kept for known, kept in self._kept.items() if now < kept.until}
             if len(self._kept) >= KEPT:
                 self._kept.clear()
-        self._kept[question] = _Kept(answer, now + lifetime)
+        self._kept[question] = _Kept(answer, now + min(lifetime, LONGEST_SECONDS))
         for then in self._waiting.pop(question, ()):
             self._turn(partial(then, answer))
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from voiceconnector.sip.locate import SERVERS, Answer, Located, Naptr, Question, Record, Srv, locate
+from voiceconnector.sip.locate import SERVERS, TARGETS, Answer, Located, Naptr, Question, Record, Srv, locate
 
 HOST = "example.com"
 NAPTRS = (
@@ -19,10 +19,15 @@ Zone = dict[tuple[str, str], tuple[Record, ...] | Answer]
 
 
 def find(
-    zone: Zone, port: int = 0, transport: str = "", host: str = HOST, seed: int = 0
+    zone: Zone,
+    port: int = 0,
+    transport: str = "",
+    host: str = HOST,
+    seed: int = 0,
+    chance: Random | None = None,
 ) -> tuple[Located, list[tuple[Question, ...]]]:
     """The outcome, and what was asked, round by round."""
-    procedure = locate(host, port, transport, Random(seed))
+    procedure = locate(host, port, transport, chance or Random(seed))
     rounds: list[tuple[Question, ...]] = []
     try:
         questions = next(procedure)
@@ -228,3 +233,21 @@ def test_the_number_of_questions_is_bounded() -> None:
     many = tuple(Srv(0, 0, 5060, f"host{number}") for number in range(500))
     _, rounds = find({("_sip._udp.example.com", "SRV"): many}, transport="UDP")
     assert len(rounds[1]) == 2 * SERVERS
+
+
+def test_a_name_server_that_sends_thousands_of_records_does_not_keep_us_busy() -> None:
+    draws = 0
+
+    class Counting(Random):
+        def randint(self, a: int, b: int) -> int:
+            nonlocal draws
+            draws += 1
+            return super().randint(a, b)
+
+    servers = tuple(Srv(1, 1, 5060, f"host{number}") for number in range(3_000))
+    addresses = tuple(f"192.0.{number >> 8}.{number & 255}" for number in range(4_000))
+    zone: Zone = {(f"host{number}", "A"): addresses for number in range(3_000)}
+    zone["_sip._udp.example.com", "SRV"] = servers
+    located, _ = find(zone, transport="UDP", chance=Counting(1))
+    assert len(located.targets) == TARGETS
+    assert draws == SERVERS

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from voiceconnector.trunk.model import Snapshot, VoiceConnector
 from voiceconnector.trunk.profile import AWS, LAB, Profile
-from voiceconnector.trunk.zone import KEPT, PAYLOAD, Answers, Edge
+from voiceconnector.trunk.zone import KEPT, LONGEST_KEPT, PAYLOAD, Answers, Edge
 
 FIRST, SECOND, DUAL = "abcdef1ghij2klmno3pqr4", "0123456789abcdefghijkl", "dualstack0000000000000"
 SUFFIX = "voiceconnector.chime.aws"
@@ -380,3 +380,11 @@ def test_queries_that_never_repeat_do_not_fill_the_memory(place: Place) -> None:
         query = dns.message.make_query(f"name{number}.{SUFFIX}", "A")
         place.answers.respond(query.to_wire())
     assert len(place.answers._rendered) <= KEPT
+
+
+def test_queries_longer_than_anybody_needs_are_answered_and_not_kept(place: Place) -> None:
+    query = dns.message.make_query(f"name.{SUFFIX}", "A", pad=1024)
+    wire = query.to_wire()
+    assert len(wire) > LONGEST_KEPT
+    assert dns.message.from_wire(place.answers.respond(wire) or b"").rcode() == dns.rcode.NXDOMAIN
+    assert not place.answers._rendered

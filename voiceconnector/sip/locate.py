@@ -8,7 +8,7 @@ Left out: section 5, where responses go, which is the transaction layer's.
 """
 
 from collections.abc import Generator, Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from random import Random
 from typing import Literal, NamedTuple
@@ -21,6 +21,8 @@ TRANSPORTS = ("UDP", "TCP")
 """Tried, in this order, where neither route nor NAPTR records choose."""
 SERVERS = 16
 """Targets of SRV records that are looked up at most for one host."""
+TARGETS = 32
+"""Targets that one host has at most, however many addresses a name server sends."""
 
 _SERVICES = {"SIP+D2U": "UDP", "SIP+D2T": "TCP", "SIPS+D2T": "TLS"}
 _PREFIXES = {"UDP": "_sip._udp.", "TCP": "_sip._tcp.", "TLS": "_sips._tcp."}
@@ -103,11 +105,12 @@ def locate(host: str, port: int, transport: str, chance: Random) -> Procedure:
     if not offers:
         offers = list(zip(transports, (question.name for question in services)))
     yield from _ask([Question(name, "SRV") for _, name in offers], known)
-    servers = [
+    ordered = (
         (each, server)
         for each, name in offers
         for server in _in_order(_srv(known[Question(name, "SRV")]), chance)
-    ][:SERVERS]  # fmt: skip
+    )  # fmt: skip
+    servers = list(islice(ordered, SERVERS))
     if not servers:
         servers = [(transport or "UDP", Srv(0, 0, port or _default_port(transport), host))]
 
@@ -115,7 +118,7 @@ def locate(host: str, port: int, transport: str, chance: Random) -> Procedure:
     yield from _ask([question for name in hosts for question in _address_questions(name)], known)
     found = {name: _addresses(name, known) for name in hosts}
     targets = ((each, address, server.port) for each, server in servers for address in found.get(server.target, ()))
-    located = tuple(dict.fromkeys(targets))
+    located = tuple(dict.fromkeys(targets))[:TARGETS]
     return Located(located, "" if located else _why_not(host, list(hosts), known))
 
 

@@ -40,6 +40,8 @@ PAYLOAD = 1232
 """Bytes of a UDP message that we send at most, and say that we take (RFC 6891 6.2.5)."""
 KEPT = 2_000
 """Rendered answers kept at most."""
+LONGEST_KEPT = 512
+"""Bytes of a query whose answer is kept; a longer one is not sent twice by anybody who means well."""
 
 _HEADER = 12
 _QR, _RD = 0x80, 0x01
@@ -209,9 +211,10 @@ class Answers:
                 rendered = self._prepared(_read(query))
             except _Unusable as error:
                 return refusal(query, error.rcode)
-            if len(self._rendered) >= KEPT:
-                self._rendered.clear()
-            self._rendered[key] = rendered
+            if len(query) <= LONGEST_KEPT:
+                if len(self._rendered) >= KEPT:
+                    self._rendered.clear()
+                self._rendered[key] = rendered
         turn = rendered.turns.take()
         wire = rendered.variants[turn]
         if not wire:
