@@ -20,6 +20,7 @@ from voiceconnector.sip.transport import BATCH, Listener, Transport
 
 PATIENCE = 5.0
 """Seconds after which something that should have happened has not."""
+OPTIONS_LINES = "From: <sip:a@b>;tag=a\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
 
 
 class Answering:
@@ -63,10 +64,9 @@ class Edge:
         self, local: Local, address: tuple[str, int], fallback: tuple[str, int] | None = None, body: bytes = b""
     ) -> None:
         """Send an OPTIONS."""
-        headers = "From: <sip:a@b>;tag=a\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
         hop = Hop(local, address, fallback)
         self.transport.turn(
-            lambda now: self.stack.request("OPTIONS", "sip:c@d", headers, body, hop, self.core, [], now)
+            lambda now: self.stack.request("OPTIONS", "sip:c@d", OPTIONS_LINES, body, hop, self.core, [], now)
         )
 
     async def outcome(self) -> str:
@@ -279,6 +279,34 @@ def test_an_unreachable_port_is_a_transport_error(host: str) -> None:
             ours.send(local, (host, closed_port(socket.SOCK_DGRAM, host)))
             assert await ours.outcome() == "503: ICMP says: ECONNREFUSED"
             assert ours.stack.open_transactions == 0
+
+    run(scenario)
+
+
+class Failover(Answering):
+    """Asks a second one where the first cannot be reached."""
+
+    def __init__(self, second: Hop, stack: SipStack) -> None:
+        super().__init__()
+        self.second, self.stack = second, stack
+
+    def on_client_failure(self, transaction: ClientTransaction, status: int, why: str, now: float) -> None:
+        super().on_client_failure(transaction, status, why, now)
+        self.stack.request("OPTIONS", "sip:c@d", OPTIONS_LINES, b"", self.second, self, [], now)
+
+
+def test_what_follows_from_an_unreachable_port_leaves_at_once() -> None:
+    """As the request to the next target does (16.7, step 6)."""
+
+    async def scenario() -> None:
+        async with edge() as ours, udp_peer() as peer:
+            local = ours.transport.open_udp("here", "127.0.0.1", 0)
+            ours.core = Failover(Hop(local, peer.address), ours.stack)
+            ours.send(local, ("127.0.0.1", closed_port(socket.SOCK_DGRAM)))
+            assert await ours.outcome() == "503: ICMP says: ECONNREFUSED"
+            assert not ours.stack.outbox
+            peer.socket.sendto(answer(await peer.receive()), (local.host, local.port))
+            assert await ours.outcome() == "200"
 
     run(scenario)
 

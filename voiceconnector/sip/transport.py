@@ -308,6 +308,7 @@ class Transport:
                 continue
             except OSError:
                 self._read_icmp(sock, local, now)
+                taken = taken or 1
                 continue
             taken += 1
             hop = Hop(local, address[:2])
