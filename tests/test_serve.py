@@ -369,8 +369,10 @@ def test_every_command_has_help_with_an_example() -> None:
         assert f"voiceconnector {command}" in result.stdout
 
 
-def test_the_demo_carries_audio_both_ways() -> None:
+def test_the_demo_carries_audio_both_ways_in_both_directions() -> None:
     result = run("demo", "--seconds", "1")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "Audio went both ways" in result.stdout
-    assert '"Status": "Completed"' in result.stdout
+    assert result.stdout.count("Audio went both ways") == 2
+    assert result.stdout.count('"Status": "Completed"') == 2
+    for words in ('"Direction": "Outbound"', '"Direction": "Inbound"', "the next one's turn", "it answered the call"):
+        assert words in result.stdout

@@ -19,6 +19,7 @@ from ipaddress import ip_address
 
 from .calls import explain, media_report
 from .calls.events import CallEvent
+from .calls.history import CallHistory
 from .calls.roles import PSTN
 from .calls.switch import Switch
 from .calls.termination import NextHop
@@ -462,7 +463,11 @@ class Emulator:
         call = self.switch.history.find(aws_transaction_id)
         return explain.explain(call, self.config.profile) if call else None
 
-    def ladder(self, aws_transaction_id: str, *, messages: bool = False) -> str | None:
+    def in_brief(self, aws_transaction_id: str) -> str | None:
+        call = self.switch.history.find(aws_transaction_id)
+        return explain.in_brief(call, self.config.profile) if call else None
+
+    def ladder(self, aws_transaction_id: str, *, messages: bool = False, width: int = 110) -> str | None:
         """The ladder as text; with `messages`, the messages in full behind it."""
         call = self.switch.history.find(aws_transaction_id)
         if call is None:
@@ -477,10 +482,17 @@ class Emulator:
             )
             for time, hop, sent, data in call.log
         ]
-        names = {address.partition(" ")[2]: who for address, who in call.peers.items()}
-        names |= {local.sent_by: f"voiceconnector {local.name}" for local in self.switch.stack.locals.values()}
-        text = ladder.ladder(packets, names)
-        return f"{text}\n{render_messages(packets, names)}" if messages else text
+        names = {address.partition(" ")[2]: who for address, who in call.peers.items()} | _our_names(call)
+        text = ladder.ladder(packets, names, width=width)
+        return f"{text}\n{render_messages(packets, names, width=width)}" if messages else text
+
+
+def _our_names(call: CallHistory) -> dict[str, str]:
+    """What the trunk's addresses in a call are called: by their Region, also the PSTN's side where there is but one."""
+    ours = {hop.local for _, hop, _, _ in call.log}
+    regions = {local.name for local in ours} - {PSTN}
+    only = next(iter(regions)) if len(regions) == 1 else PSTN
+    return {local.sent_by: f"voiceconnector {only if local.name == PSTN else local.name}" for local in ours}
 
 
 def _return_memory() -> None:

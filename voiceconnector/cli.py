@@ -45,7 +45,7 @@ def main() -> None:
     """An emulator of the Amazon Chime SDK Voice Connector: a SIP trunk with a carrier's rules, on this machine.
 
     \b
-    voiceconnector demo                      see a call go through, in seconds
+    voiceconnector demo                      see a call go out and one come in, in seconds
     voiceconnector serve --config lab.toml   run the trunk for your PBX
     voiceconnector call --to +12065550100    call your PBX from the PSTN
     voiceconnector calls                     what has called
@@ -66,14 +66,14 @@ def _load(path: Path | None, settings: Sequence[str]) -> Config:
 
 
 @main.command()
-@click.option("--seconds", default=2.0, show_default=True, type=click.FloatRange(0.5, 6.0), help="Length of the call.")
+@click.option("--seconds", default=1.5, show_default=True, type=click.FloatRange(0.5, 3.0), help="Length of each call.")
 def demo(seconds: float) -> None:
-    """Place a call from a built-in PBX through the trunk to the emulated PSTN, and show all of it.
+    """Let a built-in PBX call the emulated PSTN through the trunk, and the PSTN call the PBX, and show all of it.
 
     \b
     Example:
       voiceconnector demo
-    Real sockets and real RTP on free loopback ports; exit 0 only if audio went both ways.
+    Real sockets and real RTP on free loopback ports; exit 0 only if audio went both ways in both calls.
     """
     from .app import StartError
     from .demo import run_demo

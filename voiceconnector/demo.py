@@ -1,33 +1,41 @@
-"""The demo: a built-in PBX calls through the trunk, over real sockets and with real RTP."""
+"""The demo: a built-in PBX and the emulated PSTN call each other through the trunk, with real sockets and real RTP.
+
+The PBX calls out; then the PSTN calls in, where the first origination route leads to nobody and the second to the
+PBX. The PBX is made of the same phones as the PSTN, with a stack and a relay of its own.
+"""
 
 import asyncio
 import json
 import random
 import tempfile
-from dataclasses import dataclass, field
+import textwrap
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from .app import Emulator
 from .config import Config, load
-from .media.endpoint import Endpoint
-from .media.offer_answer import LegAddress
-from .media.plan import MediaPlan, PortPair, StreamPlan, Tone
-from .media.quality import StreamStats
+from .control.call_orders import CALLER, CallOrder
 from .media.relay import CallStats, Relay
+from .pstn.behaviours import Route, Routing, behaviour
+from .pstn.carrier import PublicNetwork
 from .sip.hop import Hop
 from .sip.ids import Ids
-from .sip.message import Request, Response
-from .sip.session import Session
-from .sip.stack import SipStack
-from .sip.transaction import ClientTransaction, LogEntry
-from .sip.transport import Transport
+from .sip.transport import Transport, free_port
 
 CONNECTOR = "abcdef1ghij2klmno3pqr4"
-CALLER, CALLED = "+12065550100", "+12065550123"
-TONE_HZ = 440
+HOST = "127.0.0.1"
+OURS, OUTSIDE = "+12065550100", "+12065550123"
+RING_SECONDS = 0.5
 TIMEOUT = 8.0
+"""How long a call may take, in seconds."""
+PACKETS_PER_SECOND, ENOUGH = 50, 0.8
+"""Of RTP with packets of 20 ms; the share of them that has to arrive in what is heard as a conversation."""
+WIDEST = 120
 CONFIGURATION = """
 [http]
 address = "127.0.0.1:0"
@@ -43,164 +51,159 @@ tcp = "127.0.0.2:0"
 address = "127.0.0.1:0"
 [[pstn.routes]]
 match = "*"
-ring_seconds = 0.5
+ring_seconds = {ring_seconds}
 [[voice_connectors]]
 VoiceConnectorId = "{connector}"
 Name = "demo"
-PhoneNumbers = ["{caller}"]
+PhoneNumbers = ["{number}"]
 [voice_connectors.Termination]
 CpsLimit = 1
 CallingRegions = ["US"]
 CidrAllowedList = ["127.0.0.0/8"]
+[[voice_connectors.Origination.Routes]]
+Host = "127.0.0.1"
+Port = {nobody}
+Priority = 1
+[[voice_connectors.Origination.Routes]]
+Host = "127.0.0.1"
+Port = {pbx}
+Priority = 2
 """
 
 
-def _configuration(folder: Path) -> Config:
-    file = folder / "demo.toml"
-    file.write_text(CONFIGURATION.format(connector=CONNECTOR, caller=CALLER))
-    return load(file, [f"data_dir={folder / 'var'}"])
-
-
-@dataclass
 class Pbx:
-    """One phone behind a PBX: places a call, sends a tone, counts what comes back."""
+    """The phones behind the trunk: they answer and echo, or call and play a tone, and count what they hear."""
 
-    relay: Relay
-    seconds: float
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    outcome: str = "no answer"
-    counters: StreamStats | None = None
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+        """RTP packets that came from the trunk, for each call in the order they ended."""
+        self.relay = Relay({HOST: (40_000, 40_100)})
+        answering = Routing([Route("*", behaviour("answer", ring_seconds=RING_SECONDS))])
+        self._phones = PublicNetwork(answering, self.relay, HOST, Ids(random.SystemRandom()))
+        self._transport = Transport(self._phones.stack, settle=lambda _now: self.relay.flush())
 
-    def __post_init__(self) -> None:
-        self.stack = SipStack(self, Ids(random.SystemRandom()))
-        self.log: list[LogEntry] = []
-        self._pair: PortPair | None = None
+    async def open(self) -> None:
+        """Listen, at a free port."""
+        self.relay.start()
+        asyncio.get_running_loop().add_reader(self.relay.fileno(), self._read_relay)
+        self.local = self._transport.open_udp("pbx", HOST, 0)
+        while self.relay.opening:
+            await asyncio.sleep(0.002)
 
-    def call(self, hop: Hop, now: float) -> None:
-        self._pair = self.relay.allocate("127.0.0.1")
-        assert self._pair, self.relay.why_none("127.0.0.1")
-        ours = LegAddress(self._pair.address, self._pair.rtp)
-        self._endpoint = Endpoint(("PCMU",), ours, self.stack.ids.number(61))
-        body = self._endpoint.offer()
+    async def close(self) -> None:
+        await self._transport.close()
+        asyncio.get_running_loop().remove_reader(self.relay.fileno())
+        self.relay.close()
+
+    def call(self, number: str, trunk: tuple[str, int], seconds: float) -> None:
         host = f"{CONNECTOR}.voiceconnector.chime.aws"
-        lines = "Max-Forwards: 70\r\nContent-Type: application/sdp\r\n"
-        Session.outgoing(
-            self.stack, hop, f"sip:{CALLED}@{host}", f'"Reception" <sip:{CALLER}@{hop.local.host}>',
-            f"<sip:{CALLED}@{host}>", f"sip:{CALLER}@{hop.local.sent_by}", lines, body, self, self.log, now,
-        )  # fmt: skip
+        hop = Hop(self.local, trunk)
+        self._transport.turn(lambda now: self._phones.call(hop, number, OURS, seconds, now, host=host))
 
-    def on_answer(self, session: Session, response: Response, now: float) -> None:
-        session.acknowledge(now)
-        stream = self._endpoint.accept(response.body)
-        assert self._pair
-        self.outcome = "answered"
-        self.relay.apply(
-            1,
-            MediaPlan(
-                (StreamPlan("a", self._pair, stream.remote_rtp, stream.payload_types, sources=(Tone(TONE_HZ),)),)
-            ),
-        )
-        self._session = session
-        self.stack.timers.start(self.seconds, self, "hang up", now)
-
-    def on_timer(self, name: str, now: float) -> None:
-        self._session.hang_up(now)
-        assert self._pair
-        self.relay.release(1, (self._pair,))
-
-    def read_relay(self) -> None:
+    def _read_relay(self) -> None:
         for event in self.relay.read_events():
             if isinstance(event, CallStats) and event.final:
-                self.counters = event.streams[0]
-                self.over.set()
-
-    def on_failure(self, session: Session, status_code: int, reason: str, now: float) -> None:
-        self.outcome = f"{status_code} {reason}"
-        self.over.set()
-
-    def on_lost(self, session: Session, why: str, now: float) -> None:
-        self.outcome = why
-        self.over.set()
-
-    def on_bye(self, session: Session, request: Request, now: float) -> None:
-        self.over.set()
-
-    def on_request(self, *_: object) -> None: ...
-    def on_overload(self, *_: object) -> None: ...
-    def on_progress(self, session: Session, response: Response, now: float) -> None: ...
-    def on_ack(self, session: Session, request: Request, now: float) -> None: ...
-    def on_cancel(self, session: Session, request: Request, now: float) -> None: ...
-    def on_reply(self, session: Session, transaction: ClientTransaction, response: Response, now: float) -> None: ...
-    def on_no_reply(
-        self, session: Session, transaction: ClientTransaction, status_code: int, why: str, now: float
-    ) -> None: ...
+                self.heard.append(event.streams[0].packets)
 
 
 async def run_demo(seconds: float) -> bool:
-    """Place the call and print what came of it; True if audio went both ways."""
+    """Place both calls and print what came of them; True if audio went both ways in each."""
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="voiceconnector-demo-") as name:
         folder = Path(name)
-        emulator = Emulator(_configuration(folder))
+        async with _running(folder) as (pbx, emulator):
+            with console.status(f"{OURS}, a phone of the PBX, calls {OUTSIDE} for {seconds:g} s …"):
+                edge = emulator.switch.stack.locals["us-east-1", "UDP"]
+                pbx.call(OUTSIDE, (edge.host, edge.port), seconds)
+                outbound = await _ended(emulator, pbx, 1)
+            carried = _show("Out: the PBX calls the PSTN", emulator, outbound, pbx, seconds, console)
+            with console.status(f"{CALLER}, a phone of the PSTN, calls {OURS} for {seconds:g} s …"):
+                await emulator.place_call(CallOrder(OURS, CALLER, seconds, ""))
+                inbound = await _ended(emulator, pbx, 2)
+            title = "In: the PSTN calls the PBX, and the first route is dead"
+            carried = _show(title, emulator, inbound, pbx, seconds, console) and carried
+        records = _records(folder / "var")
+    good = carried and len(records) == 2
+    _print_title("The call detail records", console)
+    for record in records:
+        console.print(_compact(record, min(console.width, WIDEST)), markup=False, soft_wrap=True)
+        console.print()
+    if good:
+        console.print(
+            "[green]Both calls carried audio both ways[/], and each left its record. "
+            "Now with a PBX of yours: voiceconnector serve --help",
+            soft_wrap=True,
+        )
+    return good
+
+
+@asynccontextmanager
+async def _running(folder: Path) -> AsyncIterator[tuple[Pbx, Emulator]]:
+    """A PBX and the trunk that has a route to it."""
+    pbx = Pbx()
+    await pbx.open()
+    try:
+        emulator = Emulator(_configuration(folder, pbx.local.port))
         await emulator.start()
         try:
-            pbx = await _place_call(emulator, seconds, console)
-            call = emulator.calls()[0]
-            identity = str(call["TransactionId"])
-            details = emulator.call(identity) or {}
-            _print_section(console, "Ladder", emulator.ladder(identity) or "")
-            _print_section(console, "Explained (voiceconnector explain)", emulator.explain(identity) or "")
+            yield pbx, emulator
         finally:
             await emulator.stop()
-        records = _records(folder / "var")
-    for record in records:
-        _print_section(console, "Call detail record", json.dumps(record, indent=2) + "\n")
-    carried = _print_verdict(pbx, details, console)
-    return carried and len(records) == 1
-
-
-async def _place_call(emulator: Emulator, seconds: float, console: Console) -> Pbx:
-    relay = Relay({"127.0.0.1": (40_000, 40_100)})
-    relay.start()
-    loop = asyncio.get_running_loop()
-    pbx = Pbx(relay, seconds)
-    transport = Transport(pbx.stack, settle=lambda _now: relay.flush())
-    loop.add_reader(relay.fileno(), pbx.read_relay)
-    try:
-        local = transport.open_udp("pbx", "127.0.0.1", 0)
-        edge = emulator.switch.stack.locals["us-east-1", "UDP"]
-        while relay.opening:
-            await asyncio.sleep(0.002)
-        with console.status(f"{CALLER} calls {CALLED} through the trunk, for {seconds:g} s …"):
-            transport.turn(lambda now: pbx.call(Hop(local, (edge.host, edge.port)), now))
-            await asyncio.wait_for(pbx.over.wait(), TIMEOUT)
-            await asyncio.sleep(0.2)  # The BYE's answer, and the trunk's own counters.
     finally:
-        await transport.close()
-        loop.remove_reader(relay.fileno())
-        relay.close()
-    return pbx
+        await pbx.close()
 
 
-def _print_section(console: Console, title: str, text: str) -> None:
+def _configuration(folder: Path, pbx_port: int) -> Config:
+    file = folder / "demo.toml"
+    file.write_text(
+        CONFIGURATION.format(
+            connector=CONNECTOR, number=OURS, nobody=free_port(HOST), pbx=pbx_port, ring_seconds=RING_SECONDS
+        )
+    )
+    return load(file, [f"data_dir={folder / 'var'}"])
+
+
+async def _ended(emulator: Emulator, pbx: Pbx, count: int) -> dict[str, Any]:
+    """The latest of so many calls, once it is over and counted on both sides; as it is, when that takes too long."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        found = [emulator.call(str(call["TransactionId"])) for call in emulator.calls()]
+        latest = found[0] if len(found) == count else None
+        over = latest and latest["EndTime"] and latest["Media"] and len(pbx.heard) == count
+        if over or time.monotonic() > deadline:
+            return latest or {}
+        await asyncio.sleep(0.02)
+
+
+def _show(title: str, emulator: Emulator, call: dict[str, Any], pbx: Pbx, seconds: float, console: Console) -> bool:
+    """Print a call; whether it carried audio both ways."""
+    _print_title(title, console)
+    identity = str(call.get("TransactionId"))
+    for text in (
+        emulator.in_brief(identity) or "The trunk has seen no call.\n",
+        emulator.ladder(identity, width=min(console.width, WIDEST)) or "",
+    ):
+        console.print(text, markup=False, soft_wrap=True)
+    media, heard = call.get("Media", {}), pbx.heard[-1] if pbx.heard else 0
+    received = [int(media.get(direction, {}).get("packets", 0)) for direction in ("cust2vc", "rem2vc")]
+    carried = min(*received, heard) >= seconds * PACKETS_PER_SECOND * ENOUGH
+    verdict = call.get("MediaVerdict") or "No audio was seen."
+    colour = "green" if carried else "red"
+    console.print(f"[{colour}]{verdict}[/] The PBX heard {heard} of the trunk's.\n", soft_wrap=True)
+    return carried
+
+
+def _print_title(title: str, console: Console) -> None:
     console.rule(f"[bold]{title}", align="left", style="dim")
-    console.print(text, markup=False, soft_wrap=True)
 
 
 def _records(data_dir: Path) -> list[dict[str, object]]:
     folder = data_dir / "buckets"
-    return [json.loads(file.read_text()) for file in sorted(folder.rglob("*")) if file.is_file()]
+    found = [json.loads(file.read_text()) for file in folder.rglob("*") if file.is_file()]
+    return sorted(found, key=lambda record: int(record["StartTimeEpochSeconds"]))
 
 
-def _print_verdict(pbx: Pbx, details: dict[str, object], console: Console) -> bool:
-    media = details.get("Media")
-    sent = media.get("cust2vc", {}).get("packets", 0) if isinstance(media, dict) else 0
-    returned = pbx.counters.packets if pbx.counters else 0
-    expected = int(pbx.seconds * 50 * 0.8)
-    carried = pbx.outcome == "answered" and sent >= expected and returned >= expected
-    words = f"the trunk received {sent} RTP packets from the PBX, the PBX {returned} of its own back from the PSTN"
-    if carried:
-        console.print(f"[green]Audio went both ways[/]: {words}.", soft_wrap=True)
-    else:
-        console.print(f"[red]The call did not carry audio both ways[/] ({pbx.outcome}): {words}.", soft_wrap=True)
-    return carried
+def _compact(record: dict[str, object], width: int) -> str:
+    """A record as JSON, in lines that are broken between its members only."""
+    members = [f"{json.dumps(key)}: {json.dumps(value)}".replace(" ", "\xa0") for key, value in record.items()]
+    return textwrap.fill(f"{{{', '.join(members)}}}", width, break_on_hyphens=False).replace("\xa0", " ")

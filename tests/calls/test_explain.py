@@ -11,7 +11,7 @@ from voiceconnector.pstn.behaviours import behaviour
 from voiceconnector.trunk.profile import LAB
 
 GOOD = f"""\
-Call {{identity}}
+Outbound call {{identity}}: the PBX calls the PSTN side
 {CALLER} -> {CALLED_FAR}, from UDP {PBX}, through Voice Connector {CONNECTOR.voice_connector_id} (us-east-1)
 Answered, 0.1 s long.
 
@@ -52,6 +52,37 @@ def test_a_good_call_is_told_without_noise() -> None:
     stage.pbx.session.hang_up(stage.now)
     stage.run()
     assert stage.explained() == GOOD.format(identity=stage.history.aws_transaction_id)
+
+
+def test_in_brief_a_call_is_told_up_to_what_decided_it() -> None:
+    stage = Stage()
+    stage.answered()
+    title, rest = GOOD.split("\n", 1)
+    assert title.startswith("Outbound")
+    assert (
+        explain.in_brief(stage.history, LAB)
+        == rest.partition("\n\nWhat happened")[0].replace("Answered, 0.1 s long.", "In progress: answered.") + "\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pbx", "pstn", "verdict"),
+    [
+        (75, 74, "Audio went both ways: the trunk received 75 RTP packets from the PBX, 74 from the PSTN."),
+        (0, 74, "No audio came from the PBX: the trunk received 0 RTP packets from the PBX, 74 from the PSTN."),
+        (
+            0,
+            0,
+            "No audio came from the PBX or the PSTN: the trunk received 0 RTP packets from the PBX, 0 from the PSTN.",
+        ),
+    ],
+)
+def test_the_verdict_on_media_says_who_was_silent(pbx: int, pstn: int, verdict: str) -> None:
+    stage = Stage()
+    stage.answered()
+    stage.history.media = {"cust2vc": {"packets": pbx}, "rem2vc": {"packets": pstn}}
+    assert section(stage.explained(), "Media")[0] == f"  {verdict}"
+    assert explain.details(stage.history, LAB, EPOCH)["MediaVerdict"] == verdict
 
 
 def test_a_refused_call_says_what_to_change_and_where() -> None:

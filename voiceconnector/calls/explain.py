@@ -73,6 +73,7 @@ def details(call: CallHistory, profile: Profile, epoch: float) -> dict[str, Any]
         "Codec": call.codec or None,
         "Streams": _places(call),
         "Media": call.media,
+        "MediaVerdict": _media_verdict(call) or None,
     }
 
 
@@ -89,6 +90,7 @@ def _attempt(tried: Try, epoch: float) -> dict[str, Any]:
         "Weight": route.weight,
         "Target": tried.target or None,
         "StartTime": tried.started_at + epoch,
+        "EndTime": None if tried.ended_at is None else tried.ended_at + epoch,
         "Seconds": None if tried.ended_at is None else round(tried.ended_at - tried.started_at, 3),
         "Outcome": tried.outcome or None,
     }
@@ -115,7 +117,7 @@ def findings_of(call: CallHistory, profile: Profile) -> list[Finding]:
 def explain(call: CallHistory, profile: Profile) -> str:
     """Why a call went as it did, for its user to read."""
     sections = [
-        _headline(call),
+        f"{_title(call)}\n{_headline(call)}",
         _decisions(call, profile),
         _remedy(call.refusal or call.admission.decision),
         _tried(call),
@@ -127,6 +129,18 @@ def explain(call: CallHistory, profile: Profile) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
+def in_brief(call: CallHistory, profile: Profile) -> str:
+    """Who called whom, what came of it, and what decided that: for a call from the PSTN, the targets tried."""
+    return f"{_headline(call)}\n\n{_tried(call) or _decisions(call, profile)}\n"
+
+
+def _title(call: CallHistory) -> str:
+    if call.method != "INVITE":
+        return f"{shown(call.method)} {call.aws_transaction_id}"
+    caller, called = (call.roles.party[leg] for leg in "ab")
+    return f"{call.roles.direction} call {call.aws_transaction_id}: {caller} calls {called}"
+
+
 def _headline(call: CallHistory) -> str:
     connector = call.admission.connector
     through = (
@@ -134,9 +148,7 @@ def _headline(call: CallHistory) -> str:
     )
     caller = call.started.source_phone_number if call.started else shown(call.attempt.from_user) or "(no user)"
     called = call.started.destination_phone_number if call.started else shown(call.attempt.called_user) or "(no user)"
-    what = "Call" if call.method == "INVITE" else shown(call.method)
     return (
-        f"{what} {call.aws_transaction_id}\n"
         f"{caller} -> {called}, from {call.attempt.transport} {call.attempt.source_address}, through {through}\n"
         f"{_outcome(call)}"
     )
@@ -191,7 +203,7 @@ def _told(tried: Try, started_at: float, last: bool) -> str:
     moved = "" if last else "; the next one's turn"
     return (
         f"  {tried.started_at - started_at:+9.3f} s  {place}{named}, priority {route.priority}, weight {route.weight}, "
-        f"of {tried.voice_connector_id} ({tried.region}): {outcome}{moved}"
+        f"of {tried.voice_connector_id} ({tried.region})\n{'':15}{outcome}{moved}"
     )
 
 
@@ -219,7 +231,8 @@ def _events(call: CallHistory) -> list[tuple[float, str]]:
 
 
 def _media(call: CallHistory) -> str:
-    lines = [f"  {place}" for place in _places(call)]
+    verdict = _media_verdict(call)
+    lines = [f"  {sentence}" for sentence in ((verdict, *_places(call)) if verdict else _places(call))]
     for direction, name in _DIRECTIONS.items():
         counters = call.media.get(direction)
         if counters:
@@ -227,6 +240,16 @@ def _media(call: CallHistory) -> str:
     if not lines and call.answered_at is None:
         return ""
     return "\n".join(["Media", *(lines or ["  no packet was seen on either side"])])
+
+
+def _media_verdict(call: CallHistory) -> str:
+    """Whether audio went both ways, in a sentence; "" where nothing was counted."""
+    if not call.media:
+        return ""
+    heard = {side: call.media.get(key, {}).get("packets", 0) for side, key in (("PBX", "cust2vc"), ("PSTN", "rem2vc"))}
+    silent = [side for side, packets in heard.items() if not packets]
+    verdict = f"No audio came from the {' or the '.join(silent)}" if silent else "Audio went both ways"
+    return f"{verdict}: the trunk received {heard['PBX']} RTP packets from the PBX, {heard['PSTN']} from the PSTN."
 
 
 def _places(call: CallHistory) -> list[str]:

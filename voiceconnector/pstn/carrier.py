@@ -70,16 +70,18 @@ class PublicNetwork:
         duration: float,
         now: float,
         play: str = "",
+        host: str = "",
     ) -> str:
         """Let a phone call a number through the trunk at `hop`; the Call-ID of its INVITE.
 
-        `to` and `from_` are E.164 numbers. Once answered, it plays the WAV file `play`, or else a tone, and hangs
-        up after `duration` seconds. Raises NoPort where there is none for its audio.
+        `to` and `from_` are E.164 numbers; `host` is the trunk's name, where it is not that address. Once answered,
+        the phone plays the WAV file `play`, or else a tone, and hangs up after `duration` seconds. Raises NoPort
+        where there is none for its audio.
         """
         self._last_key -= 1
         source = Play(play) if play else Tone(RINGBACK_HZ)
         behaviour = Behaviour("call", sinks=(), sources=(source,), hang_up_after=duration)
-        return PhoneCall(self, self._last_key, behaviour).dial(hop, to, from_, now)
+        return PhoneCall(self, self._last_key, behaviour).dial(hop, to, from_, host, now)
 
     def remember(self, call: "PhoneCall") -> None:
         self._calls[call.key] = call
@@ -142,7 +144,7 @@ class PhoneCall:
         if behaviour.answers:
             self._timer = stack.timers.start(behaviour.ring_seconds, self, "ringing is over", now)
 
-    def dial(self, hop: Hop, to: str, from_: str, now: float) -> str:
+    def dial(self, hop: Hop, to: str, from_: str, host: str, now: float) -> str:
         """Make a call; its Call-ID."""
         network = self.network
         pair = self._pair = network.relay.allocate(network.media_address)
@@ -153,9 +155,9 @@ class PhoneCall:
         session = self._session = Session.outgoing(
             network.stack,
             hop,
-            f"sip:{to}@{host_port(*hop.address)}",
+            f"sip:{to}@{host or host_port(*hop.address)}",
             f"<sip:{from_}@{bracketed(local.host)}>",
-            f"<sip:{to}@{bracketed(hop.address[0])}>",
+            f"<sip:{to}@{host or bracketed(hop.address[0])}>",
             local.uri.replace("sip:", f"sip:{from_}@", 1),
             f"Max-Forwards: 70\r\n{_ALLOW}{_SDP}",
             self._endpoint.offer(),
