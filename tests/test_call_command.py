@@ -2,8 +2,11 @@
 
 import json
 import re
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -13,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_serve import Phone, Served, records, run
+from tests.test_serve import Phone, Served, environment, records, run
 from tests.wire import answer, header, start_line
 from voiceconnector.sip.hop import host_port
 
@@ -21,7 +24,7 @@ NUMBER = "+12065550100"
 
 
 class Pbx:
-    """Answers calls, echoes audio, and hangs up nothing by itself."""
+    """Answers calls, echoes audio, and hangs up nothing by itself; with status code 180 it rings for ever."""
 
     def __init__(self, status_code: int = 200, host: str = "127.0.0.1") -> None:
         self.host = host
@@ -66,7 +69,7 @@ class Pbx:
             ).encode()
             if self.status_code == 200:
                 yield answer(data, headers=self._lines(data) + "Content-Type: application/sdp\r\n", body=body)
-            else:
+            elif self.status_code > 199:
                 yield answer(data, self.status_code, "No")
         elif method in ("BYE", "CANCEL"):
             yield answer(data)
@@ -116,6 +119,9 @@ def test_a_call_from_the_pstn_is_followed_to_its_end(tmp_path: Path, pbx: Pbx) -
             assert words in called.stdout, called.stdout
         status, placed = post(emulator, {"To": NUMBER, "DurationSeconds": 0.2})
         assert status == 201
+        ladder = run("ladder", placed["TransactionId"], "--url", emulator.http).stdout
+        participants = sorted(re.findall(r"voiceconnector|PSTN|PBX(?: 2)?", ladder))
+        assert participants == ["PBX", "PBX 2", "PSTN", "voiceconnector"], ladder
         details = emulator.get(f"/emulator/calls/{placed['TransactionId']}")
         assert isinstance(details, dict)
         assert (details["Direction"], details["To"]) == ("Inbound", NUMBER)
@@ -211,6 +217,63 @@ def test_a_refused_call_says_why_and_fails(tmp_path: Path) -> None:
             assert "+12065550999 is a number of no Voice Connector" in unknown.stderr
         finally:
             emulator.stop()
+
+
+@pytest.mark.parametrize(
+    ("status_code", "line", "status", "words"),
+    [
+        (180, "The called side rings.", 1, ("The caller cancelled the call", "not answered: 487 Request Terminated")),
+        (200, "First RTP from the PBX", 0, ("The caller hung up.", "Answered, ", "Audio went both ways")),
+    ],
+)
+def test_the_first_interrupt_hangs_up(
+    tmp_path: Path, status_code: int, line: str, status: int, words: tuple[str, ...]
+) -> None:
+    with closing(Pbx(status_code)) as pbx:
+        emulator = served(tmp_path, pbx.port)
+        try:
+            command = [sys.executable, "-m", "voiceconnector", "call", "--to", NUMBER, "--url", emulator.http]
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1, env=environment()
+            ) as calling:
+                assert calling.stdout
+                told = ""
+                while line not in told:
+                    told += calling.stdout.readline() or pytest.fail(told)
+                calling.send_signal(signal.SIGINT)
+                told += calling.communicate(timeout=10)[0]
+                assert calling.returncode == status, told
+        finally:
+            emulator.stop()
+    for expected in ("hanging up", *words):
+        assert expected in told, told
+
+
+def test_a_call_that_others_placed_is_theirs_to_end(tmp_path: Path, pbx: Pbx) -> None:
+    emulator = served(tmp_path, pbx.port)
+    try:
+        with closing(Phone(emulator.udp)) as phone:
+            phone.call()
+            calls = emulator.get("/emulator/calls")
+            assert isinstance(calls, list)
+            identity = calls[0]["TransactionId"]
+            assert delete(emulator, identity)[0] == 409
+            phone.send("BYE", 2, uri=phone.contact, to_tag=phone.to_tag)
+            phone.receive("200 OK")
+            status, over = delete(emulator, identity)
+            assert (status, over["State"]) == (200, "completed")
+        assert delete(emulator, "none")[0] == 404
+    finally:
+        emulator.stop()
+
+
+def delete(emulator: Served, identity: str) -> tuple[int, dict[str, str]]:
+    request = urllib.request.Request(f"{emulator.http}/emulator/calls/{identity}", method="DELETE")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
 
 
 def test_an_order_that_cannot_be_placed_says_what_is_wrong_with_it(tmp_path: Path) -> None:

@@ -459,6 +459,22 @@ class Emulator:
             await asyncio.sleep(0.002)
         raise CannotCall(503, problem or f"the trunk has not taken the INVITE for {ACCEPT_SECONDS:g} s")
 
+    def hang_up(self, aws_transaction_id: str) -> dict[str, object] | None:
+        """Have the phone that placed a call hang up; the call. One that is over stays as it is. Raises CannotCall."""
+        call = self.switch.history.live.get(aws_transaction_id)
+        hung_up = call is None
+
+        def change(now: float) -> None:
+            nonlocal hung_up
+            assert call
+            hung_up = self.network.hang_up(call.pstn_call_id, now)
+
+        if call:
+            self.transports[1].turn(change)
+        if not hung_up:
+            raise CannotCall(409, "the call was placed by no phone of the emulated PSTN, so let its caller hang up")
+        return self.call(aws_transaction_id)
+
     def explain(self, aws_transaction_id: str) -> str | None:
         call = self.switch.history.find(aws_transaction_id)
         return explain.explain(call, self.config.profile) if call else None

@@ -20,6 +20,7 @@ import click
 from . import __version__
 from .config import Config, ConfigError, describe, load
 from .sip.hop import host_port
+from .trunk.decisions import listed
 from .trunk.model import VoiceConnector
 
 CONFIG_HELP = "TOML file; without it, VOICECONNECTOR_CONFIG or the defaults."
@@ -132,31 +133,37 @@ def _print_banner(config: Config, listeners: dict[str, str], url: str) -> None:
             "No Voice Connector is configured: every call gets 404. Add [[voice_connectors]] to the configuration."
         )
     for connector in config.voice_connectors:
-        lines.append(_connector_line(connector))
+        lines += _connector_lines(connector)
     click.echo("\n".join(lines))
     sys.stdout.flush()
 
 
-def _connector_line(connector: VoiceConnector) -> str:
+def _connector_lines(connector: VoiceConnector) -> list[str]:
+    return [
+        f"Voice Connector {connector.outbound_host_name} ({connector.aws_region})",
+        f"  calls out: {_outbound_rule(connector)}",
+        f"  calls in:  {_inbound_rule(connector)}",
+    ]
+
+
+def _outbound_rule(connector: VoiceConnector) -> str:
     termination = connector.termination
     if termination is None:
-        rules = "termination is not configured: no outbound calls"
-    else:
-        allowed = ", ".join(termination.cidr_allowed_list) or "nobody (CidrAllowedList is empty)"
-        plan = ", ".join(termination.calling_regions) or "nowhere (CallingRegions is empty)"
-        digest = f"digest user {', '.join(known.username for known in connector.credentials)}"
-        rules = f"from {allowed}; to {plan}; {digest if connector.credentials else 'no digest'}"
-    return (
-        f"Voice Connector {connector.outbound_host_name} ({connector.aws_region}): {rules}; {_inbound_rule(connector)}"
-    )
+        return "none, as termination is not configured"
+    allowed = ", ".join(termination.cidr_allowed_list) or "nobody (CidrAllowedList is empty)"
+    plan = ", ".join(termination.calling_regions) or "nowhere (CallingRegions is empty)"
+    digest = f"digest user {', '.join(known.username for known in connector.credentials)}"
+    return f"from {allowed}; to {plan}; {digest if connector.credentials else 'no digest'}"
 
 
 def _inbound_rule(connector: VoiceConnector) -> str:
     origination = connector.origination
+    numbers = listed(connector.phone_numbers, 3) if connector.phone_numbers else "no number of its own"
     if origination is None or origination.disabled or not origination.routes:
-        return "no route for calls that come in"
-    hosts = (f"{route.protocol} {host_port(route.host, route.port)}" for route in origination.routes)
-    return f"calls that come in go to {', '.join(hosts)}"
+        return f"{numbers}, but no route leads to a PBX (Origination)"
+    routes = sorted(origination.routes, key=lambda route: route.priority)
+    hosts = (f"{route.protocol} {host_port(route.host, route.port)}" for route in routes)
+    return f"{numbers} to {', '.join(hosts)}"
 
 
 def _print_event(name: str, fields: dict[str, Any]) -> None:
@@ -167,7 +174,7 @@ def _print_event(name: str, fields: dict[str, Any]) -> None:
     if name == "CallStarted":
         click.echo(f"{now} call      {number}  {fields['aws_transaction_id']}")
     elif name == "RouteFailed":
-        click.echo(f"{now} moves on  {fields['target']}: {fields['because']}")
+        click.echo(f"{now} tried     {fields['target']}: {fields['because']}")
     elif name == "CallAnswered":
         click.echo(f"{now} answered  {number}")
     elif name == "CallEnded":
@@ -184,10 +191,10 @@ def _print_event(name: str, fields: dict[str, Any]) -> None:
         click.echo(f"{now} region    {fields['Name']} is {fields['State']}")
 
 
-def _get(url: str, path: str, order: object = None) -> bytes:
+def _get(url: str, path: str, order: object = None, method: str | None = None) -> bytes:
     """What a path answers; an order is posted to it as JSON."""
     data = None if order is None else json.dumps(order).encode()
-    request = urllib.request.Request(f"{url}{path}", data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(f"{url}{path}", data, {"Content-Type": "application/json"}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=10) as response:
             body: bytes = response.read()
@@ -208,6 +215,8 @@ def _get(url: str, path: str, order: object = None) -> bytes:
 def call(to: str, from_: str | None, duration: float, play: Path | None, url: str) -> None:
     """Call a number of the trunk from the PSTN, and follow what becomes of it; exit 0 if it was answered.
 
+    Ctrl-C hangs up.
+
     \b
     Examples:
       voiceconnector call --to +12065550100
@@ -221,24 +230,34 @@ def call(to: str, from_: str | None, duration: float, play: Path | None, url: st
     identity = json.loads(_get(url, "/emulator/calls", order))["TransactionId"]
     found = _follow(url, identity)
     if found["AnswerTime"] is None:
-        _fail(f"not answered: {found['StatusMessage']}. Why: voiceconnector explain {identity}")
+        _fail(f"not answered: {_status(found)}. Why: voiceconnector explain {identity}")
     talked = found["EndTime"] - found["AnswerTime"]
-    click.echo(f"Answered, {talked:.1f} s long, {found['Codec']}, ended with: {found['StatusMessage']}")
-    click.echo(_media_verdict(found["Media"]))
+    end = "" if found["State"] == "completed" else f", and then it failed: {found['StatusMessage']}"
+    click.echo(f"Answered, {talked:.1f} s long, codec {found['Codec'] or 'unknown'}{end}.")
+    click.echo(found["MediaVerdict"] or "No audio was seen.")
 
 
 def _follow(url: str, identity: str) -> dict[str, Any]:
-    """Print what happens to a call as it happens; the call once it is over."""
-    told: set[tuple[float, str]] = set()
+    """Print what happens to a call as it happens; the call once it is over. The first Ctrl-C hangs up."""
+    path = f"/emulator/calls/{identity}"
+    interrupts: list[int] = []
+    default = signal.signal(signal.SIGINT, lambda number, _frame: interrupts.append(number))
+    told: list[tuple[float, str]] = []
     over_since = 0.0
     while True:
-        found: dict[str, Any] = json.loads(_get(url, f"/emulator/calls/{identity}"))
+        if interrupts:
+            signal.signal(signal.SIGINT, default)
+            interrupts.clear()
+            click.echo("  hanging up")
+            _get(url, path, method="DELETE")
+        found: dict[str, Any] = json.loads(_get(url, path))
         if not told:
-            click.echo(f"{found['From']} calls {found['To']}, {identity}")
-        for at, sentence in _story(found):
+            click.echo(f"{found['From']} (PSTN) calls {found['To']} (PBX), {identity}")
+        story = [(found["StartTime"], "INVITE to the trunk"), *_story(found)]
+        for at, sentence in story:
             if (at, sentence) not in told:
                 click.echo(f"{at - found['StartTime']:+9.3f} s  {sentence}")
-        told |= {(found["StartTime"], ""), *_story(found)}
+        told = story
         counted = found["Media"] or not found["AnswerTime"]
         over_since = over_since or (time.monotonic() if found["EndTime"] or found["State"] == "refused" else 0.0)
         if over_since and (counted or time.monotonic() - over_since > COUNTERS_SECONDS):
@@ -246,24 +265,21 @@ def _follow(url: str, identity: str) -> dict[str, Any]:
         time.sleep(FOLLOW_SECONDS)
 
 
+def _status(found: dict[str, Any]) -> str:
+    """How a call ended, as a SIP status line has it: "486 Busy Here"."""
+    return " ".join(str(part) for part in (found["StatusCode"], found["StatusMessage"]) if part)
+
+
 def _story(found: dict[str, Any]) -> list[tuple[float, str]]:
     """What has happened to a call so far, with the time of each."""
     story = [(note["Time"], note["Text"]) for note in found["Notes"]]
     for one in found["Attempts"]:
         place = one["Target"] or one["Host"]
-        story.append((one["StartTime"], f"INVITE to {place}, priority {one['Priority']}, of {one['VoiceConnectorId']}"))
+        via = f"priority {one['Priority']} of {one['VoiceConnectorId']} ({one['Region']})"
+        story.append((one["StartTime"], f"{'INVITE to' if one['Target'] else 'looking up'} {place}, {via}"))
         if one["Outcome"]:
-            story.append((one["StartTime"] + one["Seconds"], f"{place}: {one['Outcome']}"))
+            story.append((one["EndTime"], f"{place}: {one['Outcome']}"))
     return sorted(story, key=lambda event: event[0])
-
-
-def _media_verdict(media: dict[str, dict[str, Any]]) -> str:
-    """Whether audio went both ways, in a sentence."""
-    heard = {side: media.get(key, {}).get("packets", 0) for side, key in (("PSTN", "rem2vc"), ("PBX", "cust2vc"))}
-    counted = " and ".join(f"{packets} RTP packets from the {side}" for side, packets in heard.items())
-    silent = [side for side, packets in heard.items() if not packets]
-    verdict = f"No audio came from the {' and the '.join(silent)}" if silent else "Audio went both ways"
-    return f"{verdict}: the trunk received {counted}."
 
 
 @main.command()
@@ -272,6 +288,8 @@ def _media_verdict(media: dict[str, dict[str, Any]]) -> str:
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1), help="The latest calls to show.")
 def calls(url: str, as_json: bool, limit: int) -> None:
     """List the calls that the running emulator remembers, the latest first.
+
+    Outbound: the PBX calls the PSTN. Inbound: the PSTN calls the PBX.
 
     \b
     Example:
@@ -303,7 +321,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
             call["From"],
             call["To"],
             f"[{colour}]{call['State']}[/]",
-            call["StatusMessage"] or "",
+            _status(call),
             call["TransactionId"],
         )
     Console(width=None if sys.stdout.isatty() else 200).print(table)

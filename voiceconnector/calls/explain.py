@@ -15,6 +15,7 @@ from voiceconnector.trunk.profile import Profile
 from voiceconnector.trunk.routing import explain_inbound
 
 from .history import CallHistory, Try
+from .refusals import REASON_PHRASES
 from .roles import INBOUND
 from .route_set import departures
 
@@ -57,8 +58,19 @@ def summary(call: CallHistory, epoch: float) -> dict[str, Any]:
         "StartTime": call.started_at + epoch,
         "AnswerTime": None if call.answered_at is None else call.answered_at + epoch,
         "EndTime": ended.end_time if ended else None,
+        "StatusCode": _status_code(call),
         "StatusMessage": ended.status_message if ended else call.admission.decision.reason_phrase or None,
     }
+
+
+def _status_code(call: CallHistory) -> int | None:
+    """What the caller's INVITE was answered with; None where it was not yet, or the call broke down."""
+    if call.answered_at is not None:
+        return 200
+    if call.ended and call.ended.status_message == REASON_PHRASES[487]:
+        return 487  # The caller gave up.
+    refusal = call.refusal or call.admission.decision
+    return None if refusal.outcome is Outcome.ADMIT else refusal.status_code or None
 
 
 def details(call: CallHistory, profile: Profile, epoch: float) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class View(Protocol):
     def calls(self) -> list[dict[str, object]]: ...
     def call(self, aws_transaction_id: str) -> dict[str, object] | None: ...
     async def place_call(self, order: CallOrder) -> str: ...
+    def hang_up(self, aws_transaction_id: str) -> dict[str, object] | None: ...
     def explain(self, aws_transaction_id: str) -> str | None: ...
     def ladder(self, aws_transaction_id: str, *, messages: bool = False) -> str | None: ...
 
@@ -126,6 +127,13 @@ def application(view: View) -> Starlette:
         found = view.call(request.path_params["id"])
         return JSONResponse(found) if found else _unknown(request)
 
+    async def hang_up(request: Request) -> Response:
+        try:
+            found = view.hang_up(request.path_params["id"])
+        except CannotCall as error:
+            return JSONResponse({"message": str(error)}, status_code=error.status_code)
+        return JSONResponse(found) if found else _unknown(request)
+
     async def explain(request: Request) -> Response:
         return _text(request, view.explain(request.path_params["id"]))
 
@@ -145,6 +153,7 @@ def application(view: View) -> Starlette:
             Route("/emulator/calls", calls),
             Route("/emulator/calls", place_call, methods=["POST"]),
             Route("/emulator/calls/{id}", call),
+            Route("/emulator/calls/{id}", hang_up, methods=["DELETE"]),
             Route("/emulator/calls/{id}/explain", explain),
             Route("/emulator/calls/{id}/ladder.txt", ladder),
             Route("/emulator/events", events),

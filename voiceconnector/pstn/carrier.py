@@ -83,6 +83,14 @@ class PublicNetwork:
         behaviour = Behaviour("call", sinks=(), sources=(source,), hang_up_after=duration)
         return PhoneCall(self, self._last_key, behaviour).dial(hop, to, from_, host, now)
 
+    def hang_up(self, call_id: str, now: float) -> bool:
+        """Let the phone of a call hang up, or give up where it has no answer yet; False: it is no phone's call."""
+        for call in self._calls.values():
+            if call.call_id == call_id:
+                call.hang_up(now)
+                return True
+        return False
+
     def remember(self, call: "PhoneCall") -> None:
         self._calls[call.key] = call
 
@@ -116,6 +124,11 @@ class PhoneCall:
         self._stream: Stream | None = None
         self._timer: Timer | None = None
         self._body = b""
+
+    @property
+    def call_id(self) -> str:
+        """Of its dialog."""
+        return self._session.dialog.call_id if self._session else ""
 
     def start(self, transaction: ServerTransaction, now: float) -> None:
         """Take an INVITE and behave."""
@@ -152,7 +165,7 @@ class PhoneCall:
             raise NoPort(f"no port is free on {network.media_address}")
         self._endpoint = Endpoint(CALLING_CODECS, LegAddress(pair.address, pair.rtp), network.stack.ids.number(61))
         local = hop.local
-        session = self._session = Session.outgoing(
+        self._session = Session.outgoing(
             network.stack,
             hop,
             f"sip:{to}@{host or host_port(*hop.address)}",
@@ -166,7 +179,7 @@ class PhoneCall:
             now,
         )
         network.remember(self)
-        return session.dialog.call_id
+        return self.call_id
 
     def _take_offer(self, offer: bytes, now: float) -> bytes | None:
         """Our answer; None where the call was refused instead."""

@@ -97,7 +97,10 @@ def obstacle(connector: VoiceConnector, region_available: RegionAvailable, profi
     origination, id_ = connector.origination, connector.voice_connector_id
     if origination is None or origination.disabled or not origination.routes:
         if origination is None:
-            because, remedy = f"origination of {id_} was never configured", "Put an Origination with a route"
+            because, remedy = (
+                f"origination of {id_} was never configured",
+                "Configure an Origination with a route to the PBX",
+            )
         elif origination.disabled:
             because, remedy = f"origination of {id_} is disabled", "Set Origination.Disabled to false"
         else:
@@ -173,5 +176,8 @@ def _passed(admission: Admission) -> list[tuple[str, str]]:
         ("number", f'{admission.called} leads to Voice Connector {connector.voice_connector_id} ("{connector.name}")'),
         ("origination", f"origination is enabled, with {routes} route{'s' * (routes != 1)}"),
         ("Region", f"{connector.aws_region} is up"),
-        ("active calls", "the call was within the active calls" if admission.counts else "it does not count as active"),
+        (
+            "active calls",
+            "the quota of active calls was not reached" if admission.counts else "it does not count as active",
+        ),
     ]
