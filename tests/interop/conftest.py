@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.emulator import SBC_CONFIGS, Emulator, new_place, running_emulator
+from tests.interop.emulator import Emulator, configuration, new_place, running_emulator
+from tests.interop.inbound import Inbound
 from tests.interop.peers import Sipp, program
 from tests.interop.stage import Stage
 
@@ -23,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def sipp_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """The emulator with the configuration of sbc_configs/sipp."""
     program("sipp")
-    yield from running_emulator(SBC_CONFIGS / "sipp" / "emulator.toml", new_place(), tmp_path_factory.mktemp("sipp"))
+    yield from running_emulator(configuration("sipp"), new_place(), tmp_path_factory.mktemp("sipp"))
 
 
 @pytest.fixture
@@ -41,3 +42,20 @@ def unacknowledged_call(sipp_emulator: Emulator, tmp_path_factory: pytest.TempPa
     stage = Stage(sipp_emulator, tmp_path_factory.mktemp("unacknowledged"))
     yield stage.pbx("lost_ack")
     stage.close()
+
+
+@pytest.fixture(scope="session")
+def inbound_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The emulator with the numbers of sbc_configs/sipp/inbound.toml."""
+    program("sipp")
+    config = configuration("sipp", "inbound.toml")
+    yield from running_emulator(config, new_place(), tmp_path_factory.mktemp("inbound"))
+
+
+@pytest.fixture
+def inbound(inbound_emulator: Emulator, tmp_path: Path) -> Iterator[Inbound]:
+    """A stage of its own for each test, around the one emulator."""
+    inbound = Inbound(inbound_emulator, tmp_path)
+    yield inbound
+    inbound.close()
+    print(f"The emulator's log:\n{inbound_emulator.log()}")

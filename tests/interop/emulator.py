@@ -13,11 +13,15 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pytest
+
+from voiceconnector.sip.hop import host_port
 
 Transport = Literal["udp", "tcp"]
 Fields = dict[str, Any]
@@ -26,6 +30,11 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 SBC_CONFIGS = ROOT / "sbc_configs"
+
+
+def configuration(platform: str, file: str = "emulator.toml") -> str:
+    """The text of a configuration file of sbc_configs."""
+    return (SBC_CONFIGS / platform / file).read_text()
 
 
 def wait_for(what: str, probe: Callable[[], T | None], seconds: float = 10.0) -> T:
@@ -41,48 +50,81 @@ def wait_for(what: str, probe: Callable[[], T | None], seconds: float = 10.0) ->
 
 
 class Place:
-    """Where an emulator and its peers run: a loopback address of their own, with the ports that the files have.
+    """Where an emulator and its peers run: loopback addresses of their own, with the ports that the files have.
 
-    Nobody else on the machine is there, so no port has to be looked for; but of ::1 there is only one.
+    127.0.0.1 to 127.0.0.4 become four addresses where nobody else on the machine is, so no port has to be looked
+    for. Of ::1 there is only one: there each port of the files becomes a free one. In an IPv6 place 127.0.0.1 is
+    ::1 too.
     """
 
-    def __init__(self, host: str) -> None:
-        self.host = host
-        self.ipv6_port = free_ipv6_port()
+    HOSTS = 4
+
+    def __init__(self, host: str, *, ipv6: bool = False) -> None:
+        """`host` stands for 127.0.0.1, and the next ones for those after it."""
+        self._first = ip_address(host)
+        self._ipv6 = ipv6
+        self._free_ports: dict[tuple[str, int], int] = {}
         self._peer_ports = itertools.count(10_000, 4)
+        self.host = self.at("127.0.0.1")[0]
+
+    def at(self, host: str, port: int = 0) -> tuple[str, int]:
+        """Where an address of the configuration files is in this place."""
+        if host == "::1" or (self._ipv6 and host == "127.0.0.1"):
+            if port and (host, port) not in self._free_ports:
+                self._free_ports[host, port] = free_ipv6_port()
+            return "::1", self._free_ports.get((host, port), 0)
+        number = int(host.rpartition(".")[2]) - 1
+        assert number < self.HOSTS, f"the files must do with 127.0.0.1 to 127.0.0.{self.HOSTS}"
+        return str(self._first + number), port
 
     def move(self, text: str) -> str:
         """The text of a configuration file, for this place."""
-        text = text.replace("127.0.0.1", self.host)
-        return re.sub(r"\[::1\]:\d+", f"[::1]:{self.ipv6_port}", text)
 
-    def peer_port(self) -> int:
-        """The first of four ports for a peer, one for SIP or four for media."""
-        return next(self._peer_ports)
+        def route(found: re.Match[str]) -> str:
+            host, port = self.at(found[1], int(found[2]))
+            return f'Host = "{host}"\nPort = {port}'
+
+        def socket_address(found: re.Match[str]) -> str:
+            return host_port(*self.at(found[1].strip("[]"), int(found[2])))
+
+        text = re.sub(r'Host = "(127\.0\.0\.\d|::1)"\nPort = (\d+)', route, text)
+        text = re.sub(r"(127\.0\.0\.\d|\[::1\]):(\d+)", socket_address, text)
+        return re.sub(r'"(127\.0\.0\.\d)"', lambda found: f'"{self.at(found[1])[0]}"', text)
+
+    def peer_port(self, host: str) -> int:
+        """The first of four ports for a peer at a host of this place, one for SIP or four for media."""
+        return free_ipv6_port() if ":" in host else next(self._peer_ports)
 
 
-def new_place() -> Place:
+def new_place(*, ipv6: bool = False) -> Place:
     """A place that no other test run on this machine has, as far as chance goes."""
-    return Place("127." + ".".join(str(secrets.randbelow(250) + 2) for _ in range(3)))
+    last = 4 + Place.HOSTS * secrets.randbelow(60)
+    return Place(f"127.{secrets.randbelow(250) + 2}.{secrets.randbelow(250) + 2}.{last}", ipv6=ipv6)
 
 
 def free_ipv6_port() -> int:
-    """A port of ::1 that nobody has."""
-    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-        probe.bind(("::1", 0))
-        return int(probe.getsockname()[1])
+    """A port of ::1 that nobody has, for TCP and UDP."""
+    while True:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+            port = int(probe.getsockname()[1])
+            with suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
+                other.bind(("::1", port))
+                return port
 
 
 class Emulator:
     """A running `voiceconnector serve`."""
 
-    def __init__(self, config: Path, place: Place, folder: Path) -> None:
+    def __init__(self, config: str, place: Place, folder: Path) -> None:
+        """`config` is the text of a configuration file, with the addresses that such files have."""
         self.place = place
+        self.url = f"http://{host_port(*place.at('127.0.0.1', 8060))}"
         self.data_dir = folder / "data"
         moved = folder / "emulator.toml"
-        moved.write_text(place.move(config.read_text()))
+        moved.write_text(place.move(config))
         command = [sys.executable, "-m", "voiceconnector", "serve", "--config", str(moved)]
-        settings = {"data_dir": self.data_dir, "dns.address": f"{place.host}:8053"}
+        settings = {"data_dir": self.data_dir, "dns.address": host_port(*place.at("127.0.0.1", 8053))}
         for key, value in settings.items():
             command += ["--set", f"{key}={value}"]
         self._log = folder / "serve.log"
@@ -118,8 +160,13 @@ class Emulator:
 
     def text(self, path: str) -> str:
         """What a path of its HTTP side answers."""
-        with urllib.request.urlopen(f"http://{self.place.host}:8060{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
             return str(answer.read(), "utf-8")
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of `voiceconnector` that asks this emulator."""
+        command = [sys.executable, "-m", "voiceconnector", *arguments, "--url", self.url]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     def calls(self) -> list["Call"]:
         """Every call it knows of, live or ended."""
@@ -178,7 +225,7 @@ class Call:
         return self.emulator.text(f"{self.path}/ladder.txt")
 
 
-def running_emulator(config: Path, place: Place, folder: Path) -> Iterator[Emulator]:
+def running_emulator(config: str, place: Place, folder: Path) -> Iterator[Emulator]:
     """An emulator, for a fixture. In the end it must have no call left, and one record for each at most."""
     emulator = Emulator(config, place, folder)
     try:

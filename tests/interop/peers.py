@@ -28,9 +28,12 @@ def program(name: str) -> str:
 
 
 def is_bound(host: str, port: int, transport: Transport) -> bool:
-    """Whether a socket has this IPv4 address, as the kernel lists them: asking does not get in its owner's way."""
-    bound = f"{int.from_bytes(ip_address(host).packed, sys.byteorder):08X}:{port:04X}"
-    lines = Path("/proc/net", transport).read_text().splitlines()[1:]
+    """Whether a socket has this address, as the kernel lists them: asking does not get in its owner's way."""
+    address = ip_address(host)
+    words = (address.packed[start : start + 4] for start in range(0, len(address.packed), 4))
+    bound = "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words) + f":{port:04X}"
+    table = transport if address.version == 4 else f"{transport}6"
+    lines = Path("/proc/net", table).read_text().splitlines()[1:]
     return any(line.split()[1] == bound for line in lines)
 
 
@@ -79,6 +82,8 @@ class Sipp:
     def __init__(self, scenario: str, arguments: list[str], folder: Path, call_id: str = "") -> None:
         self.scenario = scenario
         self.call_id = call_id
+        self.number = ""
+        """Who calls, where the emulator knows the call by that."""
         self._errors = folder / "errors.log"
         self._messages = folder / "messages.log"
         command = [
@@ -209,7 +214,7 @@ class Capture:
 
         def is_written() -> bool:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-                sender.sendto(self.END, (self._place.host, self._place.peer_port()))
+                sender.sendto(self.END, (self._place.host, self._place.peer_port(self._place.host)))
             return self.END in self._file.read_bytes()
 
         wait_for("tshark to have written all", is_written)

@@ -4,8 +4,9 @@ import uuid
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.interop.emulator import Call, Emulator, Fields, Transport, free_ipv6_port, wait_for
+from tests.interop.emulator import Call, Emulator, Fields, Transport, wait_for
 from tests.interop.peers import Capture, Sipp, is_bound
+from voiceconnector.sip.hop import host_port
 
 OPEN, DIGEST = "opentrunk0000000000000", "digesttrunk00000000000"
 SLOW, ELSEWHERE, SIX = "slowtrunk0000000000000", "elsewheretrunk00000000", "sixtrunk00000000000000"
@@ -24,18 +25,46 @@ OWN_CALLEE: dict[Transport, str] = {"udp": "+14255550123", "tcp": "+13605550123"
 """Numbers that are routed to a callee of ours, by transport."""
 
 
-class Stage:
-    """sipp on both sides of the emulator."""
+class Peers:
+    """Peers of one emulator, each started in a folder of its own and ended with the stage."""
 
     def __init__(self, emulator: Emulator, folder: Path) -> None:
         self.emulator = emulator
-        self._place = emulator.place
-        self._folder = folder
-        self._exit = ExitStack()
+        self.place = emulator.place
+        self.folder = folder
+        self.exit = ExitStack()
 
     def close(self) -> None:
-        """End every sipp that still runs."""
-        self._exit.close()
+        """End every peer that still runs."""
+        self.exit.close()
+
+    def capture(self) -> Capture:
+        """Take every packet to and from the emulator from now on."""
+        capture = Capture(self.place, self.folder)
+        self.exit.callback(capture.close)
+        return capture
+
+    def sipp(
+        self,
+        scenario: str,
+        host: str,
+        port: int,
+        transport: Transport,
+        *arguments: str,
+        call_id: str = "",
+    ) -> Sipp:
+        """Play a scenario of sbc_configs/sipp at an address of this place."""
+        folder = self.folder / uuid.uuid4().hex
+        folder.mkdir()
+        where = ["-i", host, "-p", str(port), "-mi", host, "-mp", str(self.place.peer_port(host))]
+        options = [*where, "-t", "u1" if transport == "udp" else "t1", *arguments]
+        sipp = Sipp(scenario, options, folder, call_id)
+        self.exit.callback(sipp.close)
+        return sipp
+
+
+class Stage(Peers):
+    """sipp on both sides of the emulator."""
 
     def pbx(
         self,
@@ -49,49 +78,18 @@ class Stage:
     ) -> Sipp:
         """A scenario of pbx/, calling out through a trunk."""
         call_id = uuid.uuid4().hex
-        host, trunk_at = self._place.host, f"{self._place.host}:5060"
-        port, media_port = self._place.peer_port(), self._place.peer_port()
-        if trunk == SIX:
-            host, trunk_at = "::1", f"[::1]:{self._place.ipv6_port}"
-            port, media_port = free_ipv6_port(), free_ipv6_port()
-        return self._start(
-            f"pbx/{scenario}", host, transport, port, media_port, call_id,
+        host, trunk_port = self.place.at(*(("::1", 5062) if trunk == SIX else ("127.0.0.1", 5060)))
+        return self.sipp(
+            f"pbx/{scenario}", host, self.place.peer_port(host), transport,
             "-s", called, "-key", "vc", trunk, "-key", "from", caller or OWNED[trunk], "-cid_str", call_id,
-            "-d", str(talk_ms), *arguments, trunk_at,
+            "-d", str(talk_ms), *arguments, host_port(host, trunk_port), call_id=call_id,
         )  # fmt: skip
 
     def pstn(self, scenario: str, *arguments: str, transport: Transport = "udp", talk_ms: int = 300) -> Sipp:
         """A scenario of pstn/, at the numbers of `OWN_CALLEE`; it listens when this returns."""
-        host, port = self._place.host, 5090
-        sipp = self._start(
-            f"pstn/{scenario}", host, transport, port, self._place.peer_port(), "",
-            "-rtp_echo", "-d", str(talk_ms), *arguments,
-        )  # fmt: skip
+        host, port = self.place.host, 5090
+        sipp = self.sipp(f"pstn/{scenario}", host, port, transport, "-rtp_echo", "-d", str(talk_ms), *arguments)
         wait_for(f"{scenario} to listen", lambda: is_bound(host, port, transport))
-        return sipp
-
-    def capture(self) -> Capture:
-        """Take every packet to and from the emulator from now on."""
-        capture = Capture(self._place, self._folder)
-        self._exit.callback(capture.close)
-        return capture
-
-    def _start(
-        self,
-        scenario: str,
-        host: str,
-        transport: Transport,
-        port: int,
-        media_port: int,
-        call_id: str,
-        *arguments: str,
-    ) -> Sipp:
-        folder = self._folder / uuid.uuid4().hex
-        folder.mkdir()
-        where = ["-i", host, "-p", str(port), "-mi", host, "-mp", str(media_port)]
-        options = [*where, "-t", "u1" if transport == "udp" else "t1", *arguments]
-        sipp = Sipp(scenario, options, folder, call_id)
-        self._exit.callback(sipp.close)
         return sipp
 
     def call(self, caller: Sipp) -> Call:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.emulator import SBC_CONFIGS, Emulator, new_place, running_emulator, wait_for
+from tests.interop.emulator import Emulator, configuration, new_place, running_emulator, wait_for
 from tests.interop.peers import Baresip, program
 
 pytestmark = pytest.mark.interop
@@ -23,9 +23,7 @@ WINDOW = 800
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """The emulator with the configuration of sbc_configs/baresip."""
     program("baresip")
-    yield from running_emulator(
-        SBC_CONFIGS / "baresip" / "emulator.toml", new_place(), tmp_path_factory.mktemp("baresip")
-    )
+    yield from running_emulator(configuration("baresip"), new_place(), tmp_path_factory.mktemp("baresip"))
 
 
 def find(window: list[int], within: list[int]) -> int:

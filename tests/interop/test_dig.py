@@ -38,12 +38,7 @@ RATE, SECONDS = 2_000, 2
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    folder = tmp_path_factory.mktemp("dig")
-    place = new_place()
-    config = folder / "lab.toml"
-    further = [f"{place.host.rpartition('.')[0]}.{host}" for host in (252, 253)]
-    config.write_text(CONFIGURATION.replace("127.0.0.2", further[0]).replace("127.0.0.3", further[1]))
-    yield from running_emulator(config, place, folder)
+    yield from running_emulator(CONFIGURATION, new_place(), tmp_path_factory.mktemp("dig"))
 
 
 Dig = Callable[..., str]
