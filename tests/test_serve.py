@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,13 @@ class Served:
     def get(self, path: str) -> object:
         with urllib.request.urlopen(f"{self.http}{path}", timeout=5) as response:
             return json.load(response)
+
+    def post(self, path: str, body: bytes) -> tuple[int, object]:
+        connection = HTTPConnection(self.http.removeprefix("http://"), timeout=5)
+        with closing(connection):
+            connection.request("POST", path, body)
+            response = connection.getresponse()
+            return response.status, json.load(response)
 
     def stop(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGTERM)
@@ -323,6 +331,26 @@ def test_a_wrong_region_or_delay_is_one_line(
 ) -> None:
     result = run("region", *arguments, "--url", served.http)
     assert (result.returncode, result.stderr) == (status, message)
+
+
+@pytest.mark.parametrize("path", ["/emulator/calls", "/emulator/regions/us-east-1", "/emulator/regions/%00%ff"])
+def test_orders_that_mean_nothing_are_refused_in_a_sentence(served: Served, path: str) -> None:
+    bodies = [
+        b"", b"{", b"[]", b"null", b"1e999", b"NaN", b"\xff\xfe", b"[" * 60_000, b"x" * 70_000, b'"\\ud800"',
+        b'{"\\ud800": 1}', b'{"To": "\\ud800"}', b'{"To": {"To": []}}', b'{"State": "\\ud800"}',
+        b'{"State": "slow", "DelaySeconds": NaN}', b'{"State": "slow", "DelaySeconds": 1e999}',
+        b'{"State": "slow", "DelaySeconds": ' + b"9" * 5_000 + b"}", b'{"To": "+12065550100", "Play": "/dev/zero"}',
+        b'{"To": "+12065550100", "Play": "' + b"a" * 5_000 + b'"}', b'{"To": "+12065550100", "DurationSeconds": NaN}',
+        b'{"To": "+12065550100", "From": "\\u0000"}', b'{"To": "+99912065550100"}',
+    ]  # fmt: skip
+    for body in bodies:
+        status, said = served.post(path, body)
+        assert status in (400, 404), body[:50]
+        assert isinstance(said, dict)
+        assert said["message"]
+    state = served.get("/emulator/state")
+    assert isinstance(state, dict)
+    assert (state["calls"], state["regions"]["us-east-1"]["State"]) == (0, "up")
 
 
 def test_a_call_in_a_region_that_goes_down_says_so(served: Served, phone: Phone) -> None:

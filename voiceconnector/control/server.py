@@ -19,12 +19,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from voiceconnector.trunk.tables import ShapeError
-
 from .call_orders import CallOrder, CannotCall, call_order
 
 EVENTS_BEHIND = 1_000
 """Events that wait for a slow reader of the event stream; it is disconnected when there are more."""
+
+LONGEST_BODY = 65_536
+"""Bytes of a request's body."""
 
 Watcher = Callable[[str, dict[str, object]], None]
 
@@ -102,25 +103,23 @@ def application(view: View) -> Starlette:
 
     async def set_region(request: Request) -> Response:
         try:
-            wanted = json.loads(await request.body())
+            wanted = await _json_of(request)
             return JSONResponse(view.set_region(request.path_params["name"], wanted))
         except LookupError as error:
-            return JSONResponse({"message": str(error)}, status_code=404)
-        except ShapeError as error:
-            return JSONResponse({"message": str(error)}, status_code=400)
+            return _problem(str(error), 404)
         except ValueError as error:
-            return JSONResponse({"message": f"the body is not JSON: {error}"}, status_code=400)
+            return _problem(str(error), 400)
 
     async def calls(_request: Request) -> Response:
         return JSONResponse(view.calls())
 
     async def place_call(request: Request) -> Response:
         try:
-            identity = await view.place_call(call_order(await request.json()))
-        except (ShapeError, ValueError) as error:  # ValueError: it is no JSON
-            return JSONResponse({"message": str(error)}, status_code=400)
+            identity = await view.place_call(call_order(await _json_of(request)))
+        except ValueError as error:
+            return _problem(str(error), 400)
         except CannotCall as error:
-            return JSONResponse({"message": str(error)}, status_code=error.status_code)
+            return _problem(str(error), error.status_code)
         return JSONResponse({"TransactionId": identity}, status_code=201)
 
     async def call(request: Request) -> Response:
@@ -161,13 +160,34 @@ def application(view: View) -> Starlette:
     )
 
 
+async def _json_of(request: Request) -> object:
+    """What the body says. Raises ValueError where it is no JSON, or longer than anything that is asked for here."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST_BODY:
+            raise ValueError(f"the body is longer than {LONGEST_BODY} bytes")
+    try:
+        asked: object = json.loads(body)
+    except RecursionError:
+        raise ValueError("the body is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"the body is not JSON: {error}") from None
+    return asked
+
+
+def _problem(message: str, status_code: int) -> Response:
+    """Why not; characters that UTF-8 has not, which JSON can ask with, are spelled out."""
+    return JSONResponse({"message": message.encode("utf-8", "backslashreplace").decode()}, status_code=status_code)
+
+
 def _text(request: Request, text: str | None) -> Response:
     return _unknown(request) if text is None else PlainTextResponse(text)
 
 
 def _unknown(request: Request) -> Response:
     message = f"no call {request.path_params['id']} is remembered; GET /emulator/calls lists those that are"
-    return JSONResponse({"message": message}, status_code=404)
+    return _problem(message, 404)
 
 
 async def _stream(view: View) -> AsyncIterator[str]:
