@@ -449,8 +449,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._stream = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
-        host, port = transport.get_extra_info("peername")[:2]
-        self.key = (self.local, host, port)
+        peer = transport.get_extra_info("peername")
+        if peer is None:  # It is gone before it was let in.
+            self._stream.abort()
+            return
+        self.key = (self.local, *peer[:2])
         if not self._edge.connection_made(self):
             self._stream.abort()
 
