@@ -71,7 +71,7 @@ def warm_stand(name: str, setup: Setup) -> Iterator[Stand]:
 
 def errors_in(work: Path) -> str:
     """The first thing that a sipp found unexpected, to say why calls failed."""
-    for log in sorted(work.glob("ua*-*/errors.log")):
+    for log in sorted(work.glob("ua[cs]*-*/errors.log")):
         if m := re.search(r"Aborting call.*?(?=\n\d{4}-|\Z)", log.read_text(errors="replace"), re.S):
             return " ".join(m[0].split())[:600]
     return "sipp reported nothing"
@@ -131,11 +131,11 @@ def load(stood: Stand, window: Window, *drivers: int | None) -> Load:
     target, uas, port = stood.target, stood.uas, free_port()
     calls = int(window.rate * (window.warmup + window.seconds + 1))
     before = uas.last()
-    with sipp("uac", stood.work, stood.setup, caller(target, window.rate, calls), port) as uac:
+    with sipp(target.calls.scenario, stood.work, stood.setup, caller(target, window.rate, calls), port) as uac:
         first = uac.await_row(max(window.warmup, 0.5), stood.tick, window.stop_at_dirt)
         pids = [uac.process.pid, uas.process.pid, *filter(None, drivers)]
         start = moment(stood, pids)
-        with wire(target.port, port, window.status) as clock:
+        with wire(target.port, port, window.status, target.calls.cseq) as clock:
 
             def tick() -> None:
                 if clock:

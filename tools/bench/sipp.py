@@ -1,4 +1,4 @@
-"""sipp as the PBX ("uac") and as the far side ("uas"), and the statistics it writes once a second."""
+"""sipp as the caller ("uac") and as the far side ("uas"), and the statistics it writes once a second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bench.process import LOOPBACK, SIPP_CORE, SOCKET_BUFFER, BenchError, free_port, running
-from tools.bench.targets import CALLED, CALLER, FILES, HOST, PASSWORD, USERNAME, Setup, Target, filled
+from tools.bench.targets import FILES, PASSWORD, USERNAME, Setup, Target, filled
 
 LEARN_PORT = """<action>
       <ereg regexp="m=audio ([0-9]+)" search_in="body" assign_to="line,port"/>
@@ -124,7 +124,7 @@ def sipp(
     port: int = 0,
     hold_ms: int = 0,
 ) -> Iterator[Sipp]:
-    """sipp as "uac" or "uas"; `rtp_port` and target are among the arguments."""
+    """sipp with the scenario `role`: a target's, or "uas"; `rtp_port` and target are among the arguments."""
     program = shutil.which("sipp")
     if not program:
         raise BenchError("sipp is not installed (Debian: apt-get install sip-tester)")
@@ -164,7 +164,9 @@ def far_side(work: Path, setup: Setup, port: int, *more: str) -> Iterator[Sipp]:
 
 def caller(target: Target, rate: int, calls: int, *more: str) -> list[str]:
     """sipp arguments for `calls` calls at `rate` per second to the target."""
-    keys = {"host": HOST, "called": CALLED, "caller": CALLER} | ({} if "rtp_port" in more else {"rtp_port": "40002"})
+    like = target.calls
+    keys = {"host": like.host, "called": like.called, "caller": like.caller}
+    keys |= {} if "rtp_port" in more else {"rtp_port": "40002"}
     named = [word for key, value in keys.items() for word in ("-key", key, value)]
     limit = ["-r", str(rate), "-m", str(calls), "-l", str(min(15000, max(rate * 4, calls)))]
-    return [f"{LOOPBACK}:{target.port}", *named, "-auth_uri", f"{CALLED}@{HOST}", *limit, *more]
+    return [f"{LOOPBACK}:{target.port}", *named, "-auth_uri", f"{like.called}@{like.host}", *limit, *more]

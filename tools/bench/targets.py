@@ -1,4 +1,4 @@
-"""The two programs that are measured: the emulator of a checkout, and Kamailio, set up to do the same."""
+"""What is measured: the emulator of a checkout, called by a PBX or the PSTN, and Kamailio set up to do the same."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tools.bench.process import LOOPBACK, SOCKET_BUFFER, TARGET_CORE, BenchError, free_port, running
 
@@ -25,6 +26,24 @@ USERNAME, PASSWORD = "pbx", "secret"
 RTP_PORTS = (16000, 31998)
 
 
+class Calls(NamedTuple):
+    """What the calls to a target are like."""
+
+    scenario: str
+    """Of sipp, without ".xml"."""
+    caller: str
+    called: str
+    host: str
+    """Of the Request-URI."""
+    cseq: int
+    """Of the INVITE that is answered: the second is the one with credentials."""
+
+
+FROM_PBX = Calls("uac", CALLER, CALLED, HOST, 2)
+FROM_PBX_PLAIN = FROM_PBX._replace(scenario="uac_plain", cseq=1)
+FROM_PSTN = Calls("uac_plain", CALLED, CALLER, LOOPBACK, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """How targets and sipp are started. `python` may be empty: the checkout's .venv, else this Python."""
@@ -33,6 +52,8 @@ class Setup:
     python: str
     allocator: str
     nice: int
+    digest: bool
+    """Whether the PBX is asked for a password."""
 
     @property
     def interpreter(self) -> str:
@@ -62,6 +83,7 @@ class Target:
 
     name: str
     port: int
+    calls: Calls
     process: subprocess.Popen[bytes]
     log: Path
     http: int | None = None
@@ -140,18 +162,45 @@ def kamailio(setup: Setup, work: Path, uas_port: int) -> Iterator[Target]:
     command = [program, "-f", str(config), "-DD", "-E", "-w", str(work), "-b", str(SOCKET_BUFFER), *memory]
     log = work / "kamailio.log"
     with running(command, TARGET_CORE, log, setup.nice) as process:
-        target = Target("peer", port, process, log)
-        await_sip(target)
-        yield target
+        yield ready(Target("peer", port, FROM_PBX, process, log))
 
 
 @contextlib.contextmanager
-def emulator(setup: Setup, work: Path, uas_port: int) -> Iterator[Target]:
-    """The emulator of the checkout `--root`, with everything a call passes switched on."""
+def outbound(setup: Setup, work: Path, uas_port: int) -> Iterator[Target]:
+    """The emulator, called by a PBX; the far side is the PSTN."""
+    port = free_port()
+    with emulator(setup, work, uas_port, port, free_port()) as (process, log, http):
+        yield ready(Target("ours", port, FROM_PBX if setup.digest else FROM_PBX_PLAIN, process, log, http))
+
+
+@contextlib.contextmanager
+def inbound(setup: Setup, work: Path, uas_port: int) -> Iterator[Target]:
+    """The emulator, called by the PSTN; the far side is the PBX, to which the only origination route leads."""
+    carrier = free_port()
+    with emulator(setup, work, uas_port, free_port(), carrier) as (process, log, http):
+        yield ready(Target("inbound", carrier, FROM_PSTN, process, log, http))
+
+
+def ready(target: Target) -> Target:
+    """The target, once it answers."""
+    await_sip(target)
+    return target
+
+
+@contextlib.contextmanager
+def emulator(
+    setup: Setup, work: Path, uas_port: int, port: int, carrier: int
+) -> Iterator[tuple[subprocess.Popen[bytes], Path, int]]:
+    """The emulator of the checkout `--root`, with everything a call passes switched on: process, log, HTTP port."""
     root = setup.root.resolve()
     if not (root / "voiceconnector").is_dir():
         raise BenchError(f"there is no voiceconnector package in {root} (see --root)")
-    port, http, dns, carrier, other = (free_port() for _ in range(5))
+    http, dns, other = (free_port() for _ in range(3))
+    credentials = f"""
+[[voice_connectors.Credentials]]
+Username = "{USERNAME}"
+Password = "{PASSWORD}"
+"""
     config = work / "bench.toml"
     config.write_text(f"""
 profile = "lab"
@@ -184,17 +233,19 @@ CpsLimit = 1000000
 CallingRegions = ["US"]
 CidrAllowedList = ["127.0.0.0/8"]
 Disabled = false
-[[voice_connectors.Credentials]]
-Username = "{USERNAME}"
-Password = "{PASSWORD}"
+{credentials if setup.digest else ""}
+[[voice_connectors.Origination.Routes]]
+Host = "{LOOPBACK}"
+Port = {uas_port}
+Protocol = "UDP"
+Priority = 1
+Weight = 1
 """)
     command = [setup.interpreter, "-P", "-m", "voiceconnector", "serve", "--config", str(config)]
     log = work / "emulator.log"
     environment = os.environ | {"PYTHONPATH": setup.path}
     with running(command, TARGET_CORE, log, setup.nice, environment) as process:
-        target = Target("ours", port, process, log, http)
-        await_sip(target)
-        yield target
+        yield process, log, http
 
 
-TARGETS = {"ours": emulator, "peer": kamailio}
+TARGETS = {"ours": outbound, "inbound": inbound, "peer": kamailio}

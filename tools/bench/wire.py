@@ -16,7 +16,8 @@ class Wire:
     A packet socket on the loopback with a filter, so that three packets per call are copied and no more.
     """
 
-    def __init__(self, target_port: int, caller_port: int, status: int) -> None:
+    def __init__(self, target_port: int, caller_port: int, status: int, cseq: int) -> None:
+        self._in_cseq = re.compile(rb"\r\nCSeq: *%d " % cseq, re.I)
         self._packets: list[tuple[float, bytes]] = []
         answer = int.from_bytes(b"%d " % status)
         program = [
@@ -59,12 +60,12 @@ class Wire:
         self._socket.close()
 
     def microseconds(self) -> list[float]:
-        """INVITE with credentials to answer, for every call of which both were taken."""
+        """INVITE (with credentials, where they are asked for) to answer, for every call of which both were taken."""
         asked: dict[bytes, float] = {}
         taken = []
         for moment, packet in self._packets:
             call_id = re.search(rb"\r\nCall-ID: *([^\r]+)", packet, re.I)
-            if not call_id or not re.search(rb"\r\nCSeq: *2 ", packet, re.I):
+            if not call_id or not self._in_cseq.search(packet):
                 continue
             if packet[28:34] == b"INVITE":
                 asked.setdefault(call_id[1], moment)
@@ -74,10 +75,10 @@ class Wire:
 
 
 @contextlib.contextmanager
-def wire(target_port: int, caller_port: int, status: int) -> Iterator[Wire | None]:
+def wire(target_port: int, caller_port: int, status: int, cseq: int) -> Iterator[Wire | None]:
     """The wire's clock, or None where the system does not allow it."""
     try:
-        clock = Wire(target_port, caller_port, status)
+        clock = Wire(target_port, caller_port, status, cseq)
     except PermissionError:
         yield None
         return
