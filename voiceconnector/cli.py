@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import time
@@ -339,7 +340,10 @@ def explain(transaction_id: str, url: str) -> None:
     Example:
       voiceconnector explain last
     """
-    click.echo(_get(url, f"/emulator/calls/{_identified(transaction_id, url)}/explain").decode(), nl=False)
+    from .calls.explain import wrapped
+
+    text = _get(url, f"/emulator/calls/{_identified(transaction_id, url)}/explain").decode()
+    click.echo(wrapped(text, shutil.get_terminal_size().columns) if sys.stdout.isatty() else text, nl=False)
 
 
 @main.command()

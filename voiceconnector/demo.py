@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from .app import Emulator
+from .calls.explain import wrapped
 from .config import Config, load
 from .control.call_orders import CALLER, CallOrder
 from .media.relay import CallStats, Relay
@@ -132,7 +133,6 @@ async def run_demo(seconds: float) -> bool:
         console.print(
             "[green]Both calls carried audio both ways[/], and each left its record. "
             "Now with a PBX of yours: voiceconnector serve --help",
-            soft_wrap=True,
         )
     return good
 
@@ -178,10 +178,10 @@ async def _ended(emulator: Emulator, pbx: Pbx, count: int) -> dict[str, Any]:
 def _show(title: str, emulator: Emulator, call: dict[str, Any], pbx: Pbx, seconds: float, console: Console) -> bool:
     """Print a call; whether it carried audio both ways."""
     _print_title(title, console)
-    identity = str(call.get("TransactionId"))
+    identity, width = str(call.get("TransactionId")), min(console.width, WIDEST)
     for text in (
-        emulator.in_brief(identity) or "The trunk has seen no call.\n",
-        emulator.ladder(identity, width=min(console.width, WIDEST)) or "",
+        wrapped(emulator.in_brief(identity) or "The trunk has seen no call.\n", width),
+        emulator.ladder(identity, width=width) or "",
     ):
         console.print(text, markup=False, soft_wrap=True)
     media, heard = call.get("Media", {}), pbx.heard[-1] if pbx.heard else 0
@@ -189,7 +189,7 @@ def _show(title: str, emulator: Emulator, call: dict[str, Any], pbx: Pbx, second
     carried = min(*received, heard) >= seconds * PACKETS_PER_SECOND * ENOUGH
     verdict = call.get("MediaVerdict") or "No audio was seen."
     colour = "green" if carried else "red"
-    console.print(f"[{colour}]{verdict}[/] The PBX heard {heard} of the trunk's.\n", soft_wrap=True)
+    console.print(f"[{colour}]{verdict}[/] The PBX heard {heard} of the trunk's.\n", width=width)
     return carried
 
 

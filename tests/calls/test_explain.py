@@ -65,6 +65,12 @@ def test_in_brief_a_call_is_told_up_to_what_decided_it() -> None:
     )
 
 
+def test_on_a_narrow_terminal_lines_go_on_indented() -> None:
+    text = "Title\n\n  ok  host name  the Request-URI names it\n"
+    assert explain.wrapped(text, 30) == "Title\n\n  ok  host name  the\n      Request-URI names it\n"
+    assert explain.wrapped(GOOD, 200) == GOOD
+
+
 @pytest.mark.parametrize(
     ("pbx", "pstn", "verdict"),
     [

@@ -4,6 +4,7 @@ Pure functions over a `CallHistory`; nothing here costs a call anything.
 """
 
 import re
+from textwrap import fill
 from typing import Any
 
 from voiceconnector.sip.hop import host_port
@@ -144,6 +145,15 @@ def explain(call: CallHistory, profile: Profile) -> str:
 def in_brief(call: CallHistory, profile: Profile) -> str:
     """Who called whom, what came of it, and what decided that: for a call from the PSTN, the targets tried."""
     return f"{_headline(call)}\n\n{_tried(call) or _decisions(call, profile)}\n"
+
+
+def wrapped(text: str, width: int) -> str:
+    """An explanation for a terminal of so many columns; what goes on is indented below what it belongs to."""
+    lines = text.split("\n")
+    return "\n".join(
+        fill(line, width, subsequent_indent=" " * (len(line) - len(line.lstrip()) + 4), break_on_hyphens=False)
+        for line in lines
+    )
 
 
 def _title(call: CallHistory) -> str:
