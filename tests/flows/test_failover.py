@@ -1,6 +1,6 @@
 """A call from the PSTN that its first target does not take: what moves it on, when, and what the caller hears of it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,11 +17,10 @@ from tests.flows.inbound import (
 )
 from tests.flows.stage import sdp
 from tests.wire import header, headers_of, start_line
-from tests.world import LATENCY, Packet
 from voiceconnector.calls.events import RouteFailed
 from voiceconnector.sip.hop import Hop
 from voiceconnector.sip.locate import Located
-from voiceconnector.sip.session import CONFIRMED, ENDED
+from voiceconnector.sip.session import ENDED
 from voiceconnector.trunk.profile import LAB
 
 SILENCE = "no provisional answer within 5 s"
@@ -491,73 +490,3 @@ def test_without_a_port_the_call_is_refused() -> None:
         stage.run()
         assert stage.far.heard == ["failed 503"]
         stage.end(completed=0, explained=["rtp_ports"])
-
-
-# -- lost messages
-
-
-def played() -> Inbound:
-    """A call that passes a silent and a failing target, rings, is answered, and ends."""
-    stage = Inbound()
-    stage.one.silent = True
-    stage.ring()
-
-    def at(time: float, action: Callable[[float], object], target: str) -> None:
-        def act(now: float) -> None:
-            if getattr(stage, target).sessions:
-                action(now)
-
-        stage.world.at(time, act)
-
-    at(5.5, lambda now: stage.two.refuse(503), "two")
-    at(8.0, lambda now: stage.three.ring(), "three")
-    at(12.0, lambda now: stage.three.pick_up(), "three")
-    at(13.0, lambda now: stage.one.pick_up(), "one")
-    stage.world.at(45.0, lambda now: stage.far.session.hang_up(now))
-    return stage
-
-
-def over(stage: Inbound) -> None:
-    """Whatever was lost, everything ends, and there is one record."""
-    stage.world.run(110)
-    for target in (stage.one, stage.two, stage.three, stage.far):
-        for session in target.sessions:
-            if session.state in (CONFIRMED, ENDED) or target is not stage.far:
-                session.hang_up(stage.now)
-    stage.end()
-
-
-@pytest.mark.parametrize("number", range(1, 37))
-def test_any_one_message_may_be_lost(number: int) -> None:
-    stage = played()
-    stage.world.rules.append(lambda packet: () if packet.number == number else None)
-    over(stage)
-
-
-@pytest.mark.parametrize("number", range(1, 37))
-def test_any_one_message_may_come_twice(number: int) -> None:
-    stage = played()
-    stage.world.rules.append(lambda packet: (LATENCY, 0.7) if packet.number == number else None)
-    over(stage)
-
-
-@pytest.mark.parametrize("number", range(1, 37))
-def test_any_one_message_may_be_late(number: int) -> None:
-    stage = played()
-    stage.world.rules.append(lambda packet: (6.5,) if packet.number == number else None)
-    over(stage)
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_a_bad_network_loses_doubles_and_reorders_everything(seed: int) -> None:
-    stage = played()
-    chance = stage.world.random
-    chance.seed(seed)
-
-    def rule(packet: Packet) -> Iterable[float] | None:
-        if packet.time >= 100:
-            return None
-        return [chance.uniform(0.01, 6.0) for _ in range(chance.choice((0, 1, 1, 1, 2)))]
-
-    stage.world.rules.append(rule)
-    over(stage)

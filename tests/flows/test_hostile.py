@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.flows.stage import CALLED_FAR, CALLER, CONNECTOR, FAR, FAR_SDP, PBX, Stage, sdp
+from tests.phone import Phone
 from tests.wire import header, request
 from voiceconnector.trunk.model import Credential
 
@@ -85,6 +86,28 @@ def check(stage: Stage) -> None:
         stage.explained_of(call)
 
 
+Asked = list[tuple[bool, str, str, bytes, str]]
+"""Whether the first phone asks or the second; method, header lines, body and its type."""
+
+
+def ask(stage: Stage, first: Phone, second: Phone, requests: Asked, spoilt: tuple[str, str]) -> None:
+    """Send requests in the call of two phones, the last of them with a spoilt header."""
+    for index, (by_first, method, lines, body, content_type) in enumerate(requests):
+        phone = first if by_first else second
+        dialog = phone.session.dialog
+        dialog.local_cseq += 1
+        uri, head = dialog.request_head(method, dialog.local_cseq)
+        host = stage.world.local(phone.name).host
+        data = (
+            f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:5060;branch=z9hG4bKr{index}\r\n{head}"
+            f"Contact: <sip:{host}>\r\n{lines}{typed(content_type)}Content-Length: {len(body)}\r\n\r\n"
+        ).encode("latin-1", "replace") + body
+        if index == len(requests) - 1:
+            data = replace_header(data, *spoilt)
+        stage.world.send(phone.name, stage.world.hop(phone.name, "trunk"), data)
+        stage.run(0.05)
+
+
 @pytest.mark.parametrize(
     ("uri", "tag"),
     [
@@ -135,25 +158,10 @@ def test_an_invite_of_any_kind(
     st.lists(st.tuples(st.booleans(), METHODS, LINES, BODIES, TYPES), min_size=1, max_size=5),
     st.tuples(HEADER_NAMES, TEXT),
 )
-def test_requests_of_any_kind_in_a_call(
-    requests: list[tuple[bool, str, str, bytes, str]], spoilt: tuple[str, str]
-) -> None:
+def test_requests_of_any_kind_in_a_call(requests: Asked, spoilt: tuple[str, str]) -> None:
     stage = Stage()
     stage.answered()
-    for index, (from_pbx, method, lines, body, content_type) in enumerate(requests):
-        phone = stage.pbx if from_pbx else stage.far
-        dialog = phone.session.dialog
-        dialog.local_cseq += 1
-        uri, head = dialog.request_head(method, dialog.local_cseq)
-        host = PBX if from_pbx else FAR
-        data = (
-            f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:5060;branch=z9hG4bKr{index}\r\n{head}"
-            f"Contact: <sip:{host}>\r\n{lines}{typed(content_type)}Content-Length: {len(body)}\r\n\r\n"
-        ).encode("latin-1", "replace") + body
-        if index == len(requests) - 1:
-            data = replace_header(data, *spoilt)
-        stage.world.send(phone.name, stage.world.hop(phone.name, "trunk"), data)
-        stage.run(0.05)
+    ask(stage, stage.pbx, stage.far, requests, spoilt)
     check(stage)
 
 

@@ -16,6 +16,8 @@ from tests.flows.test_hostile import (
     METHODS,
     TEXT,
     TYPES,
+    Asked,
+    ask,
     check,
     replace_header,
     typed,
@@ -114,25 +116,10 @@ def test_answers_of_any_kind_from_targets(
     st.lists(st.tuples(st.booleans(), METHODS, LINES, OFFERS, TYPES), min_size=1, max_size=5),
     st.tuples(HEADER_NAMES, TEXT),
 )
-def test_requests_of_any_kind_in_a_call_from_the_pstn(
-    requests: list[tuple[bool, str, str, bytes, str]], spoilt: tuple[str, str]
-) -> None:
+def test_requests_of_any_kind_in_a_call_from_the_pstn(requests: Asked, spoilt: tuple[str, str]) -> None:
     stage = hunting()
     stage.talking()
-    for index, (from_pbx, method, lines, body, content_type) in enumerate(requests):
-        phone = stage.one if from_pbx else stage.far
-        dialog = phone.session.dialog
-        dialog.local_cseq += 1
-        uri, head = dialog.request_head(method, dialog.local_cseq)
-        host = ONE if from_pbx else FAR
-        data = (
-            f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:5060;branch=z9hG4bKr{index}\r\n{head}"
-            f"Contact: <sip:{host}>\r\n{lines}{typed(content_type)}Content-Length: {len(body)}\r\n\r\n"
-        ).encode("latin-1", "replace") + body
-        if index == len(requests) - 1:
-            data = replace_header(data, *spoilt)
-        stage.world.send(phone.name, stage.world.hop(phone.name, "trunk"), data)
-        stage.run(0.05)
+    ask(stage, stage.one, stage.far, requests, spoilt)
     see_that_nothing_is_left(stage)
 
 

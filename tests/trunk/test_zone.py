@@ -384,7 +384,7 @@ def test_queries_that_never_repeat_do_not_fill_the_memory(place: Place) -> None:
 
 
 def test_queries_longer_than_anybody_needs_are_answered_and_not_kept(place: Place) -> None:
-    query = dns.message.make_query(f"name.{SUFFIX}", "A", use_edns=0, options=[GenericOption(12, bytes(1_000))])
+    query = dns.message.make_query(f"name.{SUFFIX}", "A", use_edns=0, options=[GenericOption("PADDING", bytes(1_000))])
     wire = query.to_wire()
     assert len(wire) > LONGEST_KEPT
     assert dns.message.from_wire(place.answers.respond(wire) or b"").rcode() == dns.rcode.NXDOMAIN
