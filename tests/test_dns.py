@@ -396,6 +396,7 @@ def test_an_answer_to_anything_else_is_not_taken(run: Run, forging: Callable[[by
         ("# of a router\nsearch lan\nnameserver 192.0.2.53\nnameserver 2001:db8::53\noptions edns0\n",
          (("192.0.2.53", 53), ("2001:db8::53", 53))),
         ("nameserver\n;nameserver 192.0.2.53\n", (("127.0.0.1", 53),)),
+        ("nameserver a..b\nnameserver router.lan\n", (("127.0.0.1", 53),)),
         (None, (("127.0.0.1", 53),)),
     ],
 )  # fmt: skip

@@ -24,7 +24,7 @@ import dns.rdatatype
 from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
-from .sip.hop import host_port
+from .sip.hop import host_port, is_ip_address
 from .sip.locate import Answer, Located, Naptr, Procedure, Question, Record, Srv, locate
 from .sip.transport import free_port
 from .trunk.model import HOST_NAME_SUFFIX
@@ -270,7 +270,8 @@ def system_servers(resolv_conf: Path = RESOLV_CONF) -> tuple[Address, ...]:
     except OSError:
         lines = []
     words = [line.split() for line in lines]
-    servers = tuple((word[1], PORT) for word in words if word[:1] == ["nameserver"] and len(word) > 1)
+    named = (word[1] for word in words if word[:1] == ["nameserver"] and len(word) > 1)
+    servers = tuple((address, PORT) for address in named if is_ip_address(address))
     return servers or (("127.0.0.1", PORT),)
 
 
