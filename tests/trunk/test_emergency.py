@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceconnector.trunk.emergency import (
+    MOST,
     PIDF_TYPE,
     LocationBody,
     emergency_route,
@@ -280,6 +281,13 @@ def test_whatever_is_sent_findings_are_sentences_for_a_terminal(
     for finding in review_location(geolocation, routing, bodies, emergency=emergency):
         assert finding.isprintable()
         assert len(finding) < 1_000
+
+
+def test_thousands_of_values_and_parts_are_not_gone_through() -> None:
+    bodies = [LocationBody("text/plain", "", "", b"x")] * 2_500
+    findings = review_location(["<cid:a>"] * 4_000, "yes", bodies, emergency=True)
+    assert findings[0] == f"Of Geolocation values and parts of the body, the first {MOST} were looked at."
+    assert len(findings) == 1 + MOST
 
 
 def test_a_document_of_great_depth_is_read_to_its_end() -> None:

@@ -34,6 +34,9 @@ _DIMENSIONS = {"urn:ogc:def:crs:EPSG::4326": 2, "urn:ogc:def:crs:EPSG::4979": 3}
 """Coordinates that a position has, by its reference system: WGS 84 (RFC 5491 5)."""
 _PLACE = ("country", "A1", "A2", "A3", "RD", "STS", "HNO")
 """Parts of a civic address that are shown, from the large to the small."""
+MOST = 16
+"""Values, bodies and documents that are looked at; whoever sends more of them does not ask for help."""
+
 _LOCATION_VALUE = re.compile(r"\s*<([^<>\s]+)>\s*(?:;.*)?")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
@@ -102,10 +105,12 @@ def review_location(
     `geolocation`: values of the Geolocation headers. `routing`: value of Geolocation-Routing. Costs nothing
     worth mentioning for a call that says nothing.
     """
+    too_many = max(len(geolocation), len(bodies)) > MOST
+    geolocation, bodies = geolocation[:MOST], bodies[:MOST]
     documents = [body for body in bodies if _media_type(body) == PIDF_TYPE]
     if not geolocation and not documents:
         return ["The emergency call says nothing about where its caller is."] if emergency else []
-    findings: list[str] = []
+    findings = [f"Of Geolocation values and parts of the body, the first {MOST} were looked at."] if too_many else []
     referred_to: list[LocationBody] = []
     for value in geolocation:
         findings += _follow(value, bodies, referred_to)
