@@ -105,21 +105,23 @@ def locate(host: str, port: int, transport: str, chance: Random) -> Procedure:
     if not offers:
         offers = list(zip(transports, (question.name for question in services)))
     yield from _ask([Question(name, "SRV") for _, name in offers], known)
-    ordered = (
-        (each, server)
-        for each, name in offers
-        for server in _in_order(_srv(known[Question(name, "SRV")]), chance)
-    )  # fmt: skip
-    servers = list(islice(ordered, SERVERS))
+    servers = list(islice(_servers(offers, known, chance), SERVERS))
     if not servers:
         servers = [(transport or "UDP", Srv(0, 0, port or _default_port(transport), host))]
 
     hosts = dict.fromkeys(server.target for _, server in servers if server.target != ".")
     yield from _ask([question for name in hosts for question in _address_questions(name)], known)
-    found = {name: _addresses(name, known) for name in hosts}
+    found = {name: _addresses(name, known)[:TARGETS] for name in hosts}
     targets = ((each, address, server.port) for each, server in servers for address in found.get(server.target, ()))
     located = tuple(dict.fromkeys(targets))[:TARGETS]
     return Located(located, "" if located else _why_not(host, list(hosts), known))
+
+
+def _servers(offers: list[tuple[str, str]], known: dict[Question, Answer], chance: Random) -> Iterator[tuple[str, Srv]]:
+    """Transports and SRV records, drawn one by one: there may be thousands, of which the first few are wanted."""
+    for transport, name in offers:
+        for server in _in_order(_srv(known[Question(name, "SRV")]), chance):
+            yield transport, server
 
 
 def _ask(questions: Iterable[Question], known: dict[Question, Answer]) -> Generator[

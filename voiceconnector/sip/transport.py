@@ -453,7 +453,8 @@ class Connection(asyncio.Protocol):
         if peer is None:  # It is gone before it was let in.
             self._stream.abort()
             return
-        self.key = (self.local, *peer[:2])
+        host, port = peer[:2]
+        self.key = (self.local, host, port)
         if not self._edge.connection_made(self):
             self._stream.abort()
 
