@@ -249,6 +249,25 @@ def test_messages_on_a_connection_are_late_and_stay_in_order(run: Run) -> None:
     run(scenario)
 
 
+def test_a_connection_keeps_its_order_when_the_delay_ends(run: Run) -> None:
+    """RFC 9293 1: TCP is an ordered byte stream, whatever happens to the network below it."""
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            local = await ours.transport.open_tcp("east", "127.0.0.1", 0)
+            async with connected(local) as peer:
+                ours.transport.impede("east", 4 * DELAY)
+                peer.writer.write(options(1, "TCP"))
+                await until(lambda: bool(ours.transport._late))
+                ours.transport.impede("east", 0)
+                peer.writer.write(options(2, "TCP") + options(3, "TCP"))
+                answers = [header(await peer.receive(), "Call-ID") for _ in range(3)]
+                assert answers == ["1", "2", "3"]
+            assert not ours.transport._late
+
+    run(scenario)
+
+
 def test_what_is_on_its_way_when_it_goes_down_is_lost(run: Run) -> None:
     async def scenario() -> None:
         async with edge() as ours, udp_peer() as peer:

@@ -21,6 +21,7 @@ import socket
 import struct
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -126,6 +127,8 @@ class Transport:
         self._listening: dict[Local, socket.socket] = {}
         self._connections: dict[tuple[Local, str, int], Connection] = {}
         self._connecting: dict[tuple[Local, str, int], list[bytes]] = {}
+        self._late: dict[Local, deque[Callable[[float], object]]] = {}
+        """What is delayed on the way from or to connections, in order."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = float("inf")
@@ -200,7 +203,7 @@ class Transport:
         while stack.outbox:
             batch, stack.outbox = stack.outbox, []
             for hop, data in batch:
-                if not (self.reach.delays and self._impeded(hop.local, partial(self._send, hop, data))):
+                if not ((self.reach.delays or self._late) and self._impeded(hop.local, partial(self._send, hop, data))):
                     self._send(hop, data, now)
         due = stack.timers.next_due()
         if due is not None and due < self._armed_for:
@@ -253,11 +256,22 @@ class Transport:
     def _impeded(self, local: Local, go_on: Callable[[float], object]) -> bool:
         """Whether a packet does not travel at once: it is lost, or `go_on` is a later turn."""
         delay = self.reach.delay(local)
-        if not delay:
+        if not delay and local not in self._late:
             return False
-        if delay != LOST:
+        if delay != LOST and local.reliable:
+            self._late.setdefault(local, deque()).append(go_on)
+            self._loop.call_later(delay, self._go_on_in_order, local)
+        elif delay != LOST:
             self._loop.call_later(delay, self._go_on, local, go_on)
         return True
+
+    def _go_on_in_order(self, local: Local) -> None:
+        """A delay is over: whoever is first in line goes on, so that streams keep their order when delays change."""
+        line = self._late[local]
+        go_on = line.popleft()
+        if not line:
+            del self._late[local]
+        self._go_on(local, go_on)
 
     def _go_on(self, local: Local, go_on: Callable[[float], object]) -> None:
         if not self._closed and self.reach.delay(local) != LOST:
@@ -424,7 +438,9 @@ class Transport:
         hop = Hop(connection.local, connection.key[1:])
         try:
             for data in frames:
-                if self.reach.delays and self._impeded(hop.local, partial(self.stack.receive, data, hop)):
+                if (self.reach.delays or self._late) and self._impeded(
+                    hop.local, partial(self.stack.receive, data, hop)
+                ):
                     continue
                 try:
                     self.stack.receive(data, hop, now)
