@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -54,7 +55,7 @@ class Place:
 
     127.0.0.1 to 127.0.0.4 become four addresses where nobody else on the machine is, so no port has to be looked
     for. Of ::1 there is only one: there each port of the files becomes a free one. In an IPv6 place 127.0.0.1 is
-    ::1 too.
+    ::1 too; where the machine has no ::1, that is 127.0.0.4, so that at least the rest can be tested.
     """
 
     HOSTS = 4
@@ -69,6 +70,8 @@ class Place:
 
     def at(self, host: str, port: int = 0) -> tuple[str, int]:
         """Where an address of the configuration files is in this place."""
+        if host == "::1" and not has_ipv6():
+            host = f"127.0.0.{self.HOSTS}"
         if host == "::1" or (self._ipv6 and host == "127.0.0.1"):
             if port and (host, port) not in self._free_ports:
                 self._free_ports[host, port] = free_ipv6_port()
@@ -89,7 +92,7 @@ class Place:
 
         text = re.sub(r'Host = "(127\.0\.0\.\d|::1)"\nPort = (\d+)', route, text)
         text = re.sub(r"(127\.0\.0\.\d|\[::1\]):(\d+)", socket_address, text)
-        return re.sub(r'"(127\.0\.0\.\d)"', lambda found: f'"{self.at(found[1])[0]}"', text)
+        return re.sub(r'"(127\.0\.0\.\d|::1)"', lambda found: f'"{self.at(found[1])[0]}"', text)
 
     def peer_port(self, host: str) -> int:
         """The first of four ports for a peer at a host of this place, one for SIP or four for media."""
@@ -100,6 +103,18 @@ def new_place(*, ipv6: bool = False) -> Place:
     """A place that no other test run on this machine has, as far as chance goes."""
     last = 4 + Place.HOSTS * secrets.randbelow(60)
     return Place(f"127.{secrets.randbelow(250) + 2}.{secrets.randbelow(250) + 2}.{last}", ipv6=ipv6)
+
+
+@cache
+def has_ipv6() -> bool:
+    """Whether this machine has ::1."""
+    with suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 on its loopback interface ([::1])")
 
 
 def free_ipv6_port() -> int:

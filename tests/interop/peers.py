@@ -137,9 +137,12 @@ class Sipp:
 
 
 class Baresip:
-    """A baresip that calls from one of the accounts of sbc_configs/baresip, and speaks and hears files."""
+    """A baresip with the accounts of sbc_configs/baresip, that speaks and hears files.
 
-    def __init__(self, account: str, called: str, place: Place, folder: Path) -> None:
+    It calls from an account or, where none is given, waits to be called.
+    """
+
+    def __init__(self, place: Place, folder: Path, account: str = "", called: str = "") -> None:
         self.folder = folder / "baresip"
         shutil.copytree(SBC_CONFIGS / "baresip", self.folder)
         for name in ("config", "accounts"):
@@ -147,7 +150,9 @@ class Baresip:
             file.write_text(place.move(file.read_text()))
         self._output = folder / "baresip.log"
         with self._output.open("w") as output:
-            command = [program("baresip"), "-f", ".", "-e", f"/uafind {account}", "-e", f"/dial {called}"]
+            command = [program("baresip"), "-f", "."]
+            if account:
+                command += ["-e", f"/uafind {account}", "-e", f"/dial {called}"]
             self._process = subprocess.Popen(
                 command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )

@@ -46,7 +46,7 @@ def same(said: int, heard: int) -> bool:
 @pytest.mark.parametrize("account", ACCOUNTS.values(), ids=ACCOUNTS)
 def test_baresip_hears_what_it_said(account: str, emulator: Emulator, tmp_path: Path) -> None:
     """G.711 both ways, through the trunk to the emulated PSTN, which echoes, and back."""
-    baresip = Baresip(account, "+12065550199", emulator.place, tmp_path)
+    baresip = Baresip(emulator.place, tmp_path, account, "+12065550199")
     try:
         baresip.finish()
     finally:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.interop.emulator import Fields, Transport, wait_for
+from tests.interop.emulator import Fields, Transport, needs_ipv6, wait_for
 from tests.interop.peers import Message, Sipp
 from tests.interop.stage import ECHO, OPEN, OWN_CALLEE, OWNED, SIX, Stage
 
@@ -150,6 +150,7 @@ def test_an_invite_longer_than_a_packet_is_understood(stage: Stage, transport: T
     completed(stage, caller)
 
 
+@needs_ipv6
 @both_transports
 def test_a_pbx_calls_over_ipv6(stage: Stage, transport: Transport) -> None:
     """RFC 5118: the addresses in Via, Contact and SDP are IPv6 on this side of the trunk."""

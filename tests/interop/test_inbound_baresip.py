@@ -1,0 +1,88 @@
+"""baresip as the PBX that a call from the PSTN reaches: it answers by itself, speaks, hears and hangs up."""
+
+import re
+import wave
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.emulator import Emulator, Transport, configuration, new_place, running_emulator, wait_for
+from tests.interop.peers import Baresip, Capture, is_bound, program
+from tests.interop.test_baresip import WINDOW, find, same
+
+pytestmark = pytest.mark.interop
+
+NUMBERS: dict[Transport, str] = {"udp": "+12065550100", "tcp": "+12065550101"}
+SIP_PORTS = [5060, 5070, 5080]
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The emulator with the configuration of sbc_configs/baresip."""
+    program("baresip")
+    yield from running_emulator(configuration("baresip"), new_place(), tmp_path_factory.mktemp("baresip-inbound"))
+
+
+def write_wav(path: Path, sound: list[int]) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(array("h", sound).tobytes())
+
+
+def audio(capture: Capture) -> dict[tuple[str, str], list[str]]:
+    """The payloads of the RTP packets from each UDP port to each other, in order."""
+    flows: dict[tuple[str, str], list[str]] = defaultdict(list)
+    fields = ("udp.srcport", "udp.dstport", "rtp.payload")
+    for source, destination, payload in capture.dissect("rtp.p_type == 0", *fields, sip_ports=SIP_PORTS):
+        flows[source, destination].append(payload)
+    return flows
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_baresip_is_called_and_each_side_hears_the_other(
+    emulator: Emulator, tmp_path: Path, transport: Transport
+) -> None:
+    """What baresip heard is what `--play` played, sample for sample; what it said reached the PSTN, byte for byte."""
+    capture = Capture(emulator.place, tmp_path)
+    baresip = Baresip(emulator.place, tmp_path)
+    try:
+        played = baresip.said()[::-1]
+        write_wav(tmp_path / "played.wav", played)
+        wait_for("baresip to listen", lambda: is_bound(*emulator.place.at("127.0.0.1", 5080), transport))
+        order = ("--to", NUMBERS[transport], "--duration", "20", "--play", str(tmp_path / "played.wav"))
+        done = emulator.command("call", *order)
+        assert done.returncode == 0, done.stdout + done.stderr
+        baresip.finish()
+        capture.stop()
+    finally:
+        baresip.close()
+        capture.close()
+        print(baresip.output(), f"The emulator's log:\n{emulator.log()}", sep="\n")
+    assert "Audio went both ways" in done.stdout
+    assert "The called side hung up." in done.stdout
+
+    heard = baresip.heard()
+    for start in range(4000, len(played) - 8000, 4000):
+        offset = find(played[start : start + WINDOW // 4], heard)
+        pairs = zip(played[start : start + WINDOW], heard[offset : offset + WINDOW], strict=True)
+        assert sum(same(*pair) for pair in pairs) >= WINDOW * 0.95, f"not heard: what was played at {start / 8000} s"
+
+    call = next(call for call in emulator.calls() if call.fields["To"] == NUMBERS[transport])
+    explanation = call.explain()
+    pstn = re.search(r"the PSTN side was told to send to \S+; it is at \S+:(\d+) by its SDP", explanation)
+    pbx = re.search(r"the PBX was told to send to \S+:(\d+); it is at \S+:(\d+) by its SDP", explanation)
+    assert pstn
+    assert pbx
+    flows = audio(capture)
+    said = flows[pbx[2], pbx[1]]
+    (reached,) = (payloads for (_, destination), payloads in flows.items() if destination == pstn[1])
+    assert len(reached) > 100
+    assert reached == said[-len(reached) :]
+    assert "The PBX and the route set" not in explanation
+    record = emulator.record(call.fields["CallId"])
+    assert (record["Direction"], record["Status"], record["StatusMessage"]) == ("Inbound", "Completed", "OK")
