@@ -586,6 +586,19 @@ def test_an_answer_that_cannot_be_read_is_a_failure(wire: bytes) -> None:
     assert "the answer for pbx.example cannot be read" in desk.found.pop().because
 
 
+def test_why_an_answer_cannot_be_read_is_told_in_one_line() -> None:
+    """RFC 6891 6.1.1: an OPT record has its place in the additional section; dnspython says so in two lines."""
+    desk = Desk()
+    desk.start("pbx.example")
+    while desk.on_the_way:
+        query, done = desk.on_the_way.pop()
+        option = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
+        done(query[:2] + b"\x80\0\0\1\0\1\0\0\0\0" + query[12:].removesuffix(option) + option, "")
+    because = desk.found.pop().because
+    assert "OPT record" in because
+    assert because.isprintable()
+
+
 def test_names_that_never_repeat_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voiceconnector.dns.KEPT", 10)
     desk = Desk(SOA)

@@ -491,7 +491,8 @@ def _read(query: dns.message.Message, wire: bytes) -> _Read:
             raise ValueError("it is about something else")
         chain = response.resolve_chaining()
     except (dns.exception.DNSException, ValueError) as error:
-        return _Read(Answer(because=f"the answer for {name} cannot be read: {error}"), FAILURE_SECONDS)
+        why = " ".join(str(error).split())  # dnspython writes in paragraphs.
+        return _Read(Answer(because=f"the answer for {name} cannot be read: {why}"), FAILURE_SECONDS)
     if chain.answer is not None:
         return _Read(Answer(tuple(_records(chain.answer))), chain.minimum_ttl)
     stated = any(records.rdtype == RdataType.SOA for records in response.authority)
