@@ -55,7 +55,7 @@ class Place:
 
     127.0.0.1 to 127.0.0.4 become four addresses where nobody else on the machine is, so no port has to be looked
     for. Of ::1 there is only one: there each port of the files becomes a free one. In an IPv6 place 127.0.0.1 is
-    ::1 too; where the machine has no ::1, that is 127.0.0.4, so that at least the rest can be tested.
+    ::1 too. On a machine without ::1, 127.0.0.4 stands in for it, so that all the rest can be tested.
     """
 
     HOSTS = 4

@@ -103,10 +103,23 @@ def test_an_answer_that_does_not_fit_the_offer_ends_the_call(
 def test_every_repetition_of_the_answer_gets_its_ack(inbound: Inbound) -> None:
     """RFC 3261 13.2.2.4, and 13.3.1.4 for the PBX: after 0.5 s, and 1 s after that."""
     pbx = inbound.pbx("answer_again")
-    caller = inbound.caller("call", OWN_PBX["udp"], talk_ms=1700).finish()
+    caller = inbound.caller("call", OWN_PBX["udp"], talk_ms=2000).finish()
     pbx.finish()
     assert len([message for message in pbx.received() if message.method == "ACK"]) == 3
     assert caller.statuses().count("200 OK") == 2, "one for the INVITE, one for the BYE"
+    inbound.completed(caller)
+
+
+@both_transports
+def test_of_two_devices_that_answer_the_first_to_do_so_has_the_call(inbound: Inbound, transport: Transport) -> None:
+    """RFC 3261 13.2.2.4: the other one gets its ACK and a BYE; 12.1.2: 180 without a tag makes no dialog."""
+    pbx = inbound.pbx("two_devices", transport=transport)
+    caller = inbound.caller("call", OWN_PBX[transport], transport=transport).finish()
+    pbx.finish()
+    assert caller.statuses().count("200 OK") == 2, "one for the INVITE, one for the BYE"
+    within = [message for message in pbx.received() if message.method in ("ACK", "BYE")]
+    devices = [(message.method, message.header("To").rpartition("-")[2]) for message in within]
+    assert devices == [("ACK", "second"), ("ACK", "first"), ("BYE", "first"), ("BYE", "second")]
     inbound.completed(caller)
 
 
@@ -114,7 +127,7 @@ def test_every_repetition_of_the_answer_gets_its_ack(inbound: Inbound) -> None:
 def test_a_pbx_that_goes_away_in_the_middle_of_a_call(inbound: Inbound, restarted: bool) -> None:
     """RFC 3261 15.1.2: its next instance does not know the call (481), or there is none; the caller is not kept."""
     pbx = inbound.pbx("answer")
-    caller = inbound.caller("call", OWN_PBX["udp"], talk_ms=800)
+    caller = inbound.caller("call", OWN_PBX["udp"], talk_ms=1000)
     wait_for("the ACK", lambda: "ACK" in pbx.requests())
     pbx.close()
     following = inbound.pbx("restarted") if restarted else None

@@ -80,12 +80,12 @@ class Failure:
     """What `explain` says of it, as a regular expression."""
     protocol: str = "UDP"
     host: str = "127.0.0.1"
-    seconds: tuple[float, float] = (0, 0.3)
+    seconds: tuple[float, float] = (0, 0.4)
     """How long it takes at least and at most."""
 
 
 FAILURES = {
-    "silence": Failure("+12065550120", 6000, silent, "no provisional answer within 1 s", seconds=(1, 1.3)),
+    "silence": Failure("+12065550120", 6000, silent, "no provisional answer within 1 s", seconds=(1, 1.4)),
     "nobody there (ICMP)": Failure("+12065550121", 6010, nobody, "ICMP says: ECONNREFUSED"),
     "connection refused": Failure("+12065550122", 6020, nobody, "cannot connect to .*: Connection refused", "TCP"),
     "connection broken off": Failure("+12065550123", 6030, resetting, ".*broke off the connection.*", "TCP"),
@@ -96,6 +96,7 @@ FAILURES = {
 }  # fmt: skip
 TWO_ADDRESSES, TWO_ADDRESSES_PORT = "+12065550126", 6060
 NAME_SERVER = 5300
+RING_SECONDS = 3.0
 
 
 def connector(number: str, *routes: tuple[str, int, str]) -> str:
@@ -112,7 +113,8 @@ def inbound_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emula
     """The emulator with inbound.toml, a connector for each failure, and a name server."""
     program("sipp")
     place = new_place()
-    config = configuration("sipp", "inbound.toml") + f'\n[dns]\nresolver = "127.0.0.1:{NAME_SERVER}"\n'
+    config = configuration("sipp", "inbound.toml").replace("[overrides]", f"[overrides]\nring_timeout = {RING_SECONDS}")
+    config += f'\n[dns]\nresolver = "127.0.0.1:{NAME_SERVER}"\n'
     for failure in FAILURES.values():
         failing = ((failure.host, port, failure.protocol) for port in (failure.port, failure.port + 1))
         config += connector(failure.number, *failing, ("127.0.0.1", failure.port + 2, "UDP"))
@@ -190,6 +192,19 @@ def test_an_answer_that_is_no_failure_of_the_target_is_final(inbound: Inbound, s
     assert refusal(caller).status.startswith(told)
     assert inbound.tried(caller) == [("5081", f"it answered {status}")]
     assert not next_one.received()
+    assert inbound.record(caller)["Status"] == "Failed"
+
+
+def test_a_pbx_that_rings_for_too_long_is_left_and_no_other_is_tried(inbound: Inbound) -> None:
+    """RFC 3261 9.1: the PBX gets a CANCEL; 21.4.18: the caller is told that nobody is available."""
+    next_one = inbound.pbx("answer", port=5082)
+    pbx = inbound.pbx("ring", port=5081)
+    caller = inbound.caller("call_refused", THREE_TIERS).finish()
+    pbx.finish()
+    assert pbx.requests() == ["INVITE", "CANCEL", "ACK"]
+    assert refusal(caller).status.startswith("480 ")
+    assert not next_one.received()
+    assert f"nobody answered within {RING_SECONDS:g} s" in inbound.call(caller).explain()
     assert inbound.record(caller)["Status"] == "Failed"
 
 
