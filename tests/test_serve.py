@@ -390,6 +390,14 @@ def test_a_number_that_the_store_gives_to_another_is_one_line_and_exit_2(tmp_pat
     assert result.stderr == f"voiceconnector: {CONNECTOR} and {'0' * 22} both have +12065550100\n"
 
 
+def test_prometheus_finds_the_counts_of_a_call(served: Served, phone: Phone) -> None:
+    phone.call()
+    with urllib.request.urlopen(f"{served.http}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert f'OutboundCallAttempts{{Region="us-east-1",VoiceConnectorId="{CONNECTOR}"}} 1.0' in text
+
+
 def test_every_command_has_help_with_an_example() -> None:
     for command in ("demo", "serve", "call", "calls", "explain", "ladder", "region", "check-config"):
         result = run(command, "--help")

@@ -34,6 +34,7 @@ from .pstn.behaviours import Route, Routing, behaviour
 from .pstn.carrier import NoPort, PublicNetwork
 from .records import cdr, ladder
 from .records.ladder import Packet, render_messages
+from .records.metrics import Metrics
 from .records.sinks import InUse, Sink
 from .sip.digest import DigestServer
 from .sip.hop import Hop, Local, host_port
@@ -187,6 +188,7 @@ class Emulator:
             )
         account = cdr.Account(config.account_id, country_of)
         self.sink = Sink(config.data_dir, account, log.warning)
+        self.metrics = Metrics(self._region_of)
         self._opened.append(_asynchronous(self.sink.close))
 
     async def _open_relay(self) -> None:
@@ -291,6 +293,7 @@ class Emulator:
         if events:
             self.switch.events = []
             self.sink.append(events)
+            self.metrics.take(events)
             if self.watchers:
                 self._tell_watchers(events)
         self._flush_relay(now)
@@ -418,6 +421,14 @@ class Emulator:
             "regions": self.regions(),
             "processes": [os.getpid(), self.relay.process_id, self.sink.process_id],
         }
+
+    def metrics_text(self) -> str:
+        """What Prometheus is told."""
+        return self.metrics.text()
+
+    def _region_of(self, voice_connector_id: str) -> str:
+        connector = self.store.snapshot.by_id.get(voice_connector_id)
+        return connector.aws_region if connector else ""
 
     def calls(self) -> list[dict[str, object]]:
         return [explain.summary(call, self.epoch) for call in self.switch.history.all()]

@@ -1,4 +1,4 @@
-"""HTTP on one port: what the emulator knows of itself, under /emulator.
+"""HTTP on one port: what the emulator knows of itself, under /emulator and in /metrics.
 
 Everything it shows comes from `View`, so that this file knows of no part of the emulator.
 """
@@ -24,6 +24,9 @@ from .call_orders import CallOrder, CannotCall, call_order
 EVENTS_BEHIND = 1_000
 """Events that wait for a slow reader of the event stream; it is disconnected when there are more."""
 
+METRICS_TYPE = "text/plain; version=0.0.4"
+"""Prometheus's text format."""
+
 LONGEST_BODY = 65_536
 """Bytes of a request's body."""
 
@@ -37,6 +40,7 @@ class View(Protocol):
 
     def listeners(self) -> dict[str, str]: ...
     def state(self) -> dict[str, object]: ...
+    def metrics_text(self) -> str: ...
     def regions(self) -> dict[str, dict[str, object]]: ...
     def set_region(self, name: str, wanted: object) -> dict[str, object]: ...
     def calls(self) -> list[dict[str, object]]: ...
@@ -98,6 +102,9 @@ def application(view: View) -> Starlette:
     async def state(_request: Request) -> Response:
         return JSONResponse(view.state())
 
+    async def metrics(_request: Request) -> Response:
+        return PlainTextResponse(view.metrics_text(), media_type=METRICS_TYPE)
+
     async def regions(_request: Request) -> Response:
         return JSONResponse(view.regions())
 
@@ -145,6 +152,7 @@ def application(view: View) -> Starlette:
 
     return Starlette(
         routes=[
+            Route("/metrics", metrics),
             Route("/emulator/health", health),
             Route("/emulator/state", state),
             Route("/emulator/regions", regions),
