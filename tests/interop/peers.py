@@ -139,15 +139,17 @@ class Sipp:
 class Baresip:
     """A baresip with the accounts of sbc_configs/baresip, that speaks and hears files.
 
-    It calls from an account or, where none is given, waits to be called.
+    It calls from an account or, where none is given, waits to be called. `more_accounts` are lines for its accounts.
     """
 
-    def __init__(self, place: Place, folder: Path, account: str = "", called: str = "") -> None:
+    def __init__(
+        self, place: Place, folder: Path, account: str = "", called: str = "", more_accounts: str = ""
+    ) -> None:
         self.folder = folder / "baresip"
         shutil.copytree(SBC_CONFIGS / "baresip", self.folder)
         for name in ("config", "accounts"):
             file = self.folder / name
-            file.write_text(place.move(file.read_text()))
+            file.write_text(place.move(file.read_text() + (more_accounts if name == "accounts" else "")))
         self._output = folder / "baresip.log"
         with self._output.open("w") as output:
             command = [program("baresip"), "-f", "."]

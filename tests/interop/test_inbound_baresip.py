@@ -12,18 +12,23 @@ import pytest
 from tests.interop.emulator import Emulator, Transport, configuration, new_place, running_emulator, wait_for
 from tests.interop.peers import Baresip, Capture, is_bound, program
 from tests.interop.test_baresip import WINDOW, find, same
+from tests.interop.test_inbound_failover import NOBODY, connector
 
 pytestmark = pytest.mark.interop
 
 NUMBERS: dict[Transport, str] = {"udp": "+12065550100", "tcp": "+12065550101"}
 SIP_PORTS = [5060, 5070, 5080]
+THIRD_CHOICE = "+12065550102"
+"""Its first two routes lead to nobody, its third to baresip."""
 
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """The emulator with the configuration of sbc_configs/baresip."""
     program("baresip")
-    yield from running_emulator(configuration("baresip"), new_place(), tmp_path_factory.mktemp("baresip-inbound"))
+    routes = ((NOBODY, 6000, "UDP"), (NOBODY, 6001, "TCP"), ("127.0.0.1", 5080, "UDP"))
+    text = configuration("baresip") + connector(THIRD_CHOICE, *routes)
+    yield from running_emulator(text, new_place(), tmp_path_factory.mktemp("baresip-inbound"))
 
 
 def write_wav(path: Path, sound: list[int]) -> None:
@@ -41,6 +46,23 @@ def audio(capture: Capture) -> dict[tuple[str, str], list[str]]:
     for source, destination, payload in capture.dissect("rtp.p_type == 0", *fields, sip_ports=SIP_PORTS):
         flows[source, destination].append(payload)
     return flows
+
+
+def test_baresip_takes_the_call_that_two_targets_did_not(emulator: Emulator, tmp_path: Path) -> None:
+    """Guide p. 61: the next priority is used when the routes before it have failed."""
+    account = f"<sip:{THIRD_CHOICE}@127.0.0.1>;regint=0;answermode=auto;audio_codecs=PCMU/8000/1\n"
+    baresip = Baresip(emulator.place, tmp_path, more_accounts=account)
+    try:
+        wait_for("baresip to listen", lambda: is_bound(*emulator.place.at("127.0.0.1", 5080), "udp"))
+        done = emulator.command("call", "--to", THIRD_CHOICE, "--duration", "2")
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        baresip.close()
+        print(baresip.output(), f"The emulator's log:\n{emulator.log()}", sep="\n")
+    assert "Audio went both ways" in done.stdout
+    call = next(call for call in emulator.calls() if call.fields["To"] == THIRD_CHOICE)
+    tried = re.findall(r"(UDP|TCP) \S+:\d+, priority (\d)", call.explain())
+    assert tried == [("UDP", "1"), ("TCP", "2"), ("UDP", "3")]
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
