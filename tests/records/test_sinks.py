@@ -75,8 +75,8 @@ class Place:
         assert list(self.said.queue) == []
 
     def objects(self) -> dict[str, bytes]:
-        """Every file of the bucket, by key."""
-        files = (path for path in self.bucket.rglob("*") if path.is_file())
+        """Every file of the bucket that is not hidden, by key: the writer tries out a new folder with a hidden one."""
+        files = (path for path in self.bucket.rglob("[!.]*") if path.is_file())
         return {str(path.relative_to(self.bucket)): path.read_bytes() for path in files}
 
     def statuses(self) -> dict[str, str]:
