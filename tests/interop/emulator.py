@@ -65,6 +65,8 @@ class Place:
         self._first = ip_address(host)
         self._ipv6 = ipv6
         self._free_ports: dict[tuple[str, int], int] = {}
+        self._given: set[int] = set()
+        """Ports of ::1 that have been given to somebody, who may not have bound them yet."""
         self._peer_ports = itertools.count(10_000, 4)
         self.host = self.at("127.0.0.1")[0]
 
@@ -74,7 +76,7 @@ class Place:
             host = f"127.0.0.{self.HOSTS}"
         if host == "::1" or (self._ipv6 and host == "127.0.0.1"):
             if port and (host, port) not in self._free_ports:
-                self._free_ports[host, port] = free_ipv6_port()
+                self._free_ports[host, port] = self._free_ipv6_port()
             return "::1", self._free_ports.get((host, port), 0)
         number = int(host.rpartition(".")[2]) - 1
         assert number < self.HOSTS, f"the files must do with 127.0.0.1 to 127.0.0.{self.HOSTS}"
@@ -96,7 +98,15 @@ class Place:
 
     def peer_port(self, host: str) -> int:
         """The first of four ports for a peer at a host of this place, one for SIP or four for media."""
-        return free_ipv6_port() if ":" in host else next(self._peer_ports)
+        return self._free_ipv6_port() if ":" in host else next(self._peer_ports)
+
+    def _free_ipv6_port(self) -> int:
+        """A free port of ::1 that was given to nobody, nor the three after it, which media may want."""
+        while True:
+            port = free_ipv6_port()
+            if self._given.isdisjoint(range(port, port + 4)):
+                self._given.update(range(port, port + 4))
+                return port
 
 
 def new_place(*, ipv6: bool = False) -> Place:
@@ -201,7 +211,8 @@ class Emulator:
     def records(self) -> list[Fields]:
         """Every call detail record written so far."""
         keys = "buckets/*/Amazon-Chime-Voice-Connector-CDRs/json/*/*/*/*/*"
-        return [json.loads(path.read_text()) for path in sorted(self.data_dir.glob(keys))]
+        # As a set: a folder that is written to meanwhile may be listed with a name twice.
+        return [json.loads(path.read_text()) for path in sorted(set(self.data_dir.glob(keys)))]
 
     def record(self, call_id: str) -> Fields:
         """The one record of the call with this Call-ID, as soon as it is written."""
