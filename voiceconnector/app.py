@@ -503,8 +503,8 @@ class Emulator:
             Packet(
                 time + self.epoch,
                 hop.local.transport,
-                hop.local.sent_by if sent else host_port(*hop.address[:2]),
-                host_port(*hop.address[:2]) if sent else hop.local.sent_by,
+                hop.local.sent_by if sent else host_port(*hop.address),
+                host_port(*hop.address) if sent else hop.local.sent_by,
                 data,
             )
             for time, hop, sent, data in call.log

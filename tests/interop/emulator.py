@@ -242,6 +242,15 @@ class Call:
         details: Fields = json.loads(self.emulator.text(self.path))
         return details
 
+    def counters(self) -> Fields:
+        """The media counters by direction, as soon as the final ones are there."""
+
+        def counted() -> Fields:
+            media = self.details()["Media"]
+            return media if isinstance(media, dict) else {}
+
+        return wait_for("the final counters", counted)
+
     def explain(self) -> str:
         """Why it went as it did, in words."""
         return self.emulator.text(f"{self.path}/explain")
@@ -260,6 +269,7 @@ def running_emulator(config: str, place: Place, folder: Path) -> Iterator[Emulat
         wait_for("every call, dialog and port to be given back", emulator.is_idle, 40)
         assert emulator.stop() == 0, emulator.log()
         recorded = Counter(record["CallId"] for record in emulator.records())
-        assert not [call_id for call_id, count in recorded.items() if count > 1], "a call has two records"
+        doubled = [call_id for call_id, count in recorded.items() if count > 1]
+        assert not doubled, f"a call has two records: {[one for one in emulator.records() if one['CallId'] in doubled]}"
     finally:
         emulator.kill()

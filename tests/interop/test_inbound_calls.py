@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.interop.emulator import Fields, Transport, wait_for
+from tests.interop.emulator import Transport, wait_for
 from tests.interop.inbound import OWN_PBX, Inbound
 from tests.interop.peers import Message, Sipp
 
@@ -27,12 +27,7 @@ def test_the_pbx_answers_and_audio_goes_both_ways(inbound: Inbound, transport: T
     assert (record["SourcePhoneNumber"], record["DestinationPhoneNumber"]) == (caller.number, OWN_PBX[transport])
     assert record["UsageType"] == "USE1-US-US-inbound-minutes"
     assert (record["BillableDurationSeconds"], record["BillableDurationMinutes"]) == (6, 0.1)
-
-    def counters() -> Fields:
-        counted = inbound.call(caller).details()["Media"]
-        return counted if isinstance(counted, dict) else {}
-
-    counted = wait_for("the final counters", counters)
+    counted = inbound.call(caller).counters()
     for direction in ("cust2vc", "vc2rem", "rem2vc", "vc2cust"):
         assert 40 <= counted[direction]["packets"] <= 60, counted
     assert counted["cust2vc"]["lost"] == counted["rem2vc"]["lost"] == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.interop.emulator import Fields, Transport, needs_ipv6, wait_for
+from tests.interop.emulator import Fields, Transport, needs_ipv6
 from tests.interop.peers import Message, Sipp
 from tests.interop.stage import ECHO, OPEN, OWN_CALLEE, OWNED, SIX, Stage
 
@@ -44,12 +44,7 @@ def test_audio_goes_both_ways(stage: Stage, transport: Transport) -> None:
     caller = stage.pbx("call", OWN_CALLEE[transport], transport=transport, talk_ms=1000).finish()
     callee.finish()
     completed(stage, caller)
-
-    def counters() -> Fields:
-        counted = stage.call(caller).details()["Media"]
-        return counted if isinstance(counted, dict) else {}
-
-    counted = wait_for("the final counters", counters)
+    counted = stage.call(caller).counters()
     for direction in ("cust2vc", "vc2rem", "rem2vc", "vc2cust"):
         assert 40 <= counted[direction]["packets"] <= 60, counted
     assert counted["cust2vc"]["lost"] == counted["rem2vc"]["lost"] == 0

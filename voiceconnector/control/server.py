@@ -137,7 +137,7 @@ def application(view: View) -> Starlette:
         try:
             found = view.hang_up(request.path_params["id"])
         except CannotCall as error:
-            return JSONResponse({"message": str(error)}, status_code=error.status_code)
+            return _problem(str(error), error.status_code)
         return JSONResponse(found) if found else _unknown(request)
 
     async def explain(request: Request) -> Response:

@@ -43,7 +43,7 @@ class Hop(NamedTuple):
     """Where to connect if the connection `address` names is gone (RFC 3261 18.2.2)."""
 
     def __str__(self) -> str:
-        return f"{self.local.transport} {host_port(*self.address[:2])}"
+        return f"{self.local.transport} {host_port(*self.address)}"
 
 
 def bracketed(host: str) -> str:

@@ -191,22 +191,16 @@ class SipStack:
 
     def transport_failed(self, hop: Hop, why: str, now: float) -> None:
         """A message could not be delivered, or a connection broke: tell the transactions that use it."""
-        concerned = [
-            transaction
-            for transaction in self.transactions()
-            if transaction.hop.local == hop.local and transaction.hop.address[:2] == hop.address[:2]
-        ]
-        for transaction in concerned:
+        for transaction in [known for known in self.transactions() if known.hop[:2] == hop[:2]]:
             self.in_hand = transaction
             transaction.transport_error(why, now)
         self.in_hand = None
 
     def connection_reset(self, hop: Hop, why: str, now: float) -> None:
         """A peer broke off a connection: requests of ours that wait for an answer on it get none."""
-        for transaction in list(self._clients.values()):
-            if transaction.hop.local == hop.local and transaction.hop.address[:2] == hop.address[:2]:
-                self.in_hand = transaction
-                transaction.reset(why, now)
+        for transaction in [known for known in self._clients.values() if known.hop[:2] == hop[:2]]:
+            self.in_hand = transaction
+            transaction.reset(why, now)
         self.in_hand = None
 
     @property

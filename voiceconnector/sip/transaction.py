@@ -542,7 +542,7 @@ def reply_head(request: Request, hop: Hop) -> str:
     headers = request.headers
     vias = headers["via"]
     top, comma, others = vias[0].partition(",")
-    host, port = hop.address[:2]
+    host, port = hop.address
     start = top.find(";rport")
     if start >= 0 and top[start + 6 : start + 7] in ("", ";", " "):
         top = f"{top[:start]};received={host};rport={port}{top[start + 6 :]}"
@@ -561,7 +561,7 @@ def reply_hop(request: Request, source: Hop) -> Hop:
     `maddr` is not followed: an answer sent to an address that a stranger chose is a weapon.
     """
     via = request.headers["via"][0].partition(",")[0]
-    host, port = source.address[:2]
+    host, port = source.address
     if f" {host}:{port};" in via or (";rport" in via and not source.local.reliable):
         return source
     sent_port = sent_by_of(via)[1] or (5061 if source.local.transport == "TLS" else 5060)
