@@ -5,10 +5,13 @@ relay process as they are, and do not cost that process the import of `dataclass
 
     remote -> StreamPlan "a" -> sinks: Forward("b") -> StreamPlan "b" -> remote
                               \\ Echo()
+                              \\ Record(path), Capture(path), Tap(path)
               sources: Tone, Play, Digits, Silence, one after the other -> remote
+
+Sinks and sources see plain RTP; `srtp` and `impair_…` stand between them and the remote.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from voiceconnector.media.g711 import PCMU
 
@@ -35,6 +38,24 @@ class Forward(NamedTuple):
 
 class Echo(NamedTuple):
     """Sink: what comes in goes back out."""
+
+
+class Record(NamedTuple):
+    """Sink: what comes in is written to a WAV file (8,000 Hz, mono, 16-bit PCM), gaps filled with silence."""
+
+    path: str
+
+
+class Capture(NamedTuple):
+    """Sink: packets that come in, and those sent on this leg, are kept with their times for a packet capture."""
+
+    path: str
+
+
+class Tap(NamedTuple):
+    """Sink: what comes in is copied to a Unix datagram socket, with call, leg and time of arrival before it."""
+
+    path: str
 
 
 class Tone(NamedTuple):
@@ -68,10 +89,37 @@ class Silence(NamedTuple):
     """None: without end."""
 
 
-Sink = Forward | Echo
+Sink = Forward | Echo | Record | Capture | Tap
 Source = Tone | Play | Digits | Silence
 Wire = tuple[Any, ...]
 """Nested plain tuples, which is what `marshal` carries."""
+
+
+class Srtp(NamedTuple):
+    """How one leg's RTP and RTCP are protected (RFC 3711), by keys from its SDP (RFC 4568)."""
+
+    suite: str
+    """RFC 4568's, 6188's or 7714's name: "AES_CM_128_HMAC_SHA1_80"."""
+    remote_key: bytes
+    """Master key and salt of what the remote sends."""
+    local_key: bytes
+    """Master key and salt of what is sent to it."""
+
+    def __repr__(self) -> str:
+        return f"Srtp({self.suite!r})"  # keys never reach a log
+
+
+class Impairment(NamedTuple):
+    """A bad network, for one direction of one leg. Shares are of packets, 0 to 1; `seed` makes it repeatable."""
+
+    loss: float = 0.0
+    duplicated: float = 0.0
+    reordered: float = 0.0
+    """Held back until the packet after it has gone."""
+    delay_ms: float = 0.0
+    jitter_ms: float = 0.0
+    """Added to the delay of each packet: uniformly 0 to so much."""
+    seed: int = 0
 
 
 class StreamPlan(NamedTuple):
@@ -100,6 +148,12 @@ class StreamPlan(NamedTuple):
     """Report when nothing at all has come for so long; 0: never."""
     vanish_seconds: float = 0.0
     """Report when media had come and then stopped for so long; 0: never."""
+    protocol: Literal["RTP", "UDPTL"] = "RTP"
+    """UDPTL (T.38 fax): any datagram of the remote goes to the sinks as it is."""
+    srtp: Srtp | None = None
+    impair_received: Impairment | None = None
+    """Before anything of it is counted, as if the network between the remote and here had done it."""
+    impair_sent: Impairment | None = None
 
 
 class MediaPlan(NamedTuple):
@@ -118,17 +172,17 @@ class MediaPlan(NamedTuple):
         return tuple(
             [
                 (
-                    leg,
-                    tuple(pair),
-                    remote,
-                    payload_types,
-                    receive,
-                    send,
-                    _tagged(sinks),
-                    _tagged(sources),
-                    *rest,
+                    stream.leg,
+                    tuple(stream.pair),
+                    *stream[_REMOTE:_SINKS],
+                    _tagged(stream.sinks),
+                    _tagged(stream.sources),
+                    *stream[_AFTER_SOURCES:_SRTP],
+                    stream.srtp and tuple(stream.srtp),
+                    stream.impair_received and tuple(stream.impair_received),
+                    stream.impair_sent and tuple(stream.impair_sent),
                 )
-                for leg, pair, remote, payload_types, receive, send, sinks, sources, *rest in self.streams
+                for stream in self.streams
             ]
         )
 
@@ -136,20 +190,21 @@ class MediaPlan(NamedTuple):
     def from_wire(cls, wire: Wire) -> "MediaPlan":
         """The plan that `to_wire` made this of."""
         streams = []
-        for leg, pair, remote, payload_types, receive, send, sinks, sources, *rest in wire:
-            flat = (
-                leg,
-                PortPair(*pair),
-                remote,
-                payload_types,
-                receive,
-                send,
-                _parts(sinks),
-                _parts(sources),
-                *rest,
+        for leg, pair, *fields in wire:
+            *facts, srtp, impair_received, impair_sent = fields
+            facts[_SINKS - _REMOTE] = _parts(facts[_SINKS - _REMOTE])
+            facts[_SINKS - _REMOTE + 1] = _parts(facts[_SINKS - _REMOTE + 1])
+            protection = (
+                srtp and Srtp(*srtp),
+                impair_received and Impairment(*impair_received),
+                impair_sent and Impairment(*impair_sent),
             )
-            streams.append(StreamPlan._make(flat))
+            streams.append(StreamPlan._make((leg, PortPair(*pair), *facts, *protection)))
         return cls(tuple(streams))
+
+
+_REMOTE, _SINKS, _SRTP = map(StreamPlan._fields.index, ("remote", "sinks", "srtp"))
+_AFTER_SOURCES = _SINKS + 2
 
 
 def _tagged(parts: tuple[Sink | Source, ...]) -> tuple[Wire, ...]:
@@ -160,4 +215,4 @@ def _parts(tagged: tuple[Wire, ...]) -> tuple[Sink | Source, ...]:
     return tuple([_PARTS[name](*fields) for name, *fields in tagged])
 
 
-_PARTS = {part.__name__: part for part in (Forward, Echo, Tone, Play, Digits, Silence)}
+_PARTS = {part.__name__: part for part in (Forward, Echo, Record, Capture, Tap, Tone, Play, Digits, Silence)}
