@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from voiceconnector.media import rtp
+from voiceconnector.media.lane import Buffer
 from voiceconnector.media.plan import Echo, Forward, MediaPlan, PortPair, StreamPlan
+from voiceconnector.media.port import Handler
 from voiceconnector.media.relay_process import OpenPort
-from voiceconnector.media.stream import Buffer, Event, Handler, Stream
+from voiceconnector.media.stream import Event, Stream
 
 SECOND = 1_000_000
 REPORT = bytes.fromhex("80c90001 00000001")

@@ -26,10 +26,12 @@ from time import monotonic_ns, sleep
 from typing import Any
 
 from voiceconnector.media.g711 import Clip
+from voiceconnector.media.lane import Buffer
 from voiceconnector.media.plan import Address, MediaPlan, PortPair, StreamPlan, Wire
+from voiceconnector.media.port import Handler
 from voiceconnector.media.quality import StreamStats
 from voiceconnector.media.sources import Player
-from voiceconnector.media.stream import Buffer, Event, Handler, Stream
+from voiceconnector.media.stream import Event, Stream
 
 SWEEP_US = 500_000
 """How often streams are looked at for silence."""

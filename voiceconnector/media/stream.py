@@ -1,116 +1,41 @@
 """One leg of a call in the relay process: what its plan does to each packet.
 
 Works on the sockets it is given. A packet never raises out of here: it is relayed, or dropped and counted by
-reason. `Lane.receive` is the hot path, for a remote that sends from its signalled address.
+reason. `lane` has the hot path, for a remote that sends from its signalled address; all other packets come
+through `Stream.receive`, and all that are not plain audio in order through `Stream.takes`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from voiceconnector.media import rtcp, rtp
+from voiceconnector.media import rtp
+from voiceconnector.media.lane import BUFFER_SIZE, Buffer, Lane, Send
 from voiceconnector.media.latch import Latch
 from voiceconnector.media.plan import Address, Echo, Forward, StreamPlan
-from voiceconnector.media.quality import TICK_US, Reception, StreamStats
+from voiceconnector.media.port import Port
+from voiceconnector.media.quality import TICK_US, StreamStats
+from voiceconnector.media.rtcp_port import RtcpPort
 from voiceconnector.media.sources import PTIME_MS, Player
+from voiceconnector.media.watch import Watch
 
-BUFFER_SIZE = 2048
-"""Nothing that is relayed is as long; longer datagrams are malformed."""
 QUIET_US = 2_000_000
 """Silence after which a socket is disconnected, so that another source would be seen."""
 LATE_US = 200_000
 """Sources that are later than this let the missed frames go."""
-FLOOD_PACKETS_PER_SECOND = 2000
-"""Twenty times what audio needs: packets running in a circle between parties that forward, or an attack."""
 
-Handler = Callable[[int], None]
-"""Called with the time, in microseconds, when a socket has something to read."""
-Send = Callable[[bytes | memoryview], int]
 Event = tuple[Any, ...]
 """Name and fields of one of the events in `relay`."""
 
 _unpack_header = rtp.FIXED_HEADER.unpack_from
 
 
-class Datagrams(Protocol):
-    """The part of a non-blocking UDP socket used here."""
-
-    def recv_into(self, buffer: bytearray, /) -> int: ...
-    def recvfrom_into(self, buffer: bytearray, /) -> tuple[int, Any]: ...
-    def send(self, data: bytes | memoryview, /) -> int: ...
-    def sendto(self, data: bytes | memoryview, address: Address, /) -> int: ...
-
-
-class Port(Protocol):
-    """An open local port pair."""
-
-    @property
-    def rtp(self) -> Datagrams: ...
-    @property
-    def rtcp(self) -> Datagrams: ...
-
-    def assign(self, on_rtp: Handler, on_rtcp: Handler) -> None:
-        """Packets go to these from now on."""
-
-    def free(self) -> None:
-        """Packets are dropped from now on."""
-
-    def connect(self, remote: Address, on_rtp: Handler) -> None:
-        """Connects the RTP socket to the remote. OSError when that is not possible."""
-
-    def disconnect(self, on_rtp: Handler) -> None:
-        """Puts a fresh RTP socket in place of the connected one. OSError when that is not possible."""
-
-
-class Buffer:
-    """The one receive buffer, with its beginnings of every length made beforehand."""
-
-    def __init__(self) -> None:
-        self.data = bytearray(BUFFER_SIZE)
-        self.views = [memoryview(self.data)[:size] for size in range(BUFFER_SIZE + 1)]
-
-
-class Lane(Reception):
-    """All that the hot path needs of a stream, and no more, so that it lies together in memory."""
-
-    __slots__ = ("buffer", "plain", "receive_into", "sends", "stream", "views")
-
-    def __init__(self, stream: "Stream", buffer: Buffer) -> None:
-        super().__init__()
-        self.stream = stream
-        self.buffer = buffer.data
-        self.views = buffer.views
-        self.plain: frozenset[int] = frozenset()
-        self.receive_into: Callable[[bytearray], int] = _receive_nothing
-        self.sends: tuple[Send, ...] = ()
-
-    def receive(self, now_us: int) -> None:
-        """One RTP packet from the connected remote."""
-        try:
-            size = self.receive_into(self.buffer)
-        except OSError as error:
-            self.stream.count_receive_failure(error)
-            return
-        word, sequence_number, timestamp, _ = _unpack_header(self.buffer)
-        usual = word in self.plain and self.advance(size, sequence_number, timestamp, now_us)
-        if not usual and not self.stream.takes(size, now_us):
-            return
-        packet = self.views[size]
-        for send in self.sends:
-            try:
-                send(packet)
-            except OSError:
-                self.stream.count_send_failure(send)
-
-
 class Stream:
     """One leg of a call while it lasts: its plan, its source, its counters."""
 
     __slots__ = (
-        "_buffer", "_connected", "_emit", "_flood_told", "_lane", "_latch", "_linked", "_malformed",
-        "_outputs", "_port", "_rtcp_bytes", "_rtcp_latch", "_rtcp_outputs", "_rtcp_packets", "_settled",
-        "_siblings", "_silence_told", "_since_us", "_stranger_told", "_swept_packets", "_ticked_us",
-        "_ticking", "_wrong_payload_type", "_wrong_source", "call", "plan", "player", "send", "send_failed",
-        "sent_packets",
+        "_buffer", "_connected", "_emit", "_lane", "_latch", "_linked", "_malformed", "_outputs", "_port",
+        "_settled", "_siblings", "_stranger_told", "_ticked_us", "_ticking", "_watch", "_wrong_payload_type",
+        "_wrong_source", "call", "plan", "player", "rtcp", "send", "send_failed", "sent_packets",
     )  # fmt: skip
 
     def __init__(self, call: int, plan: StreamPlan, port: Port, buffer: Buffer, emit: Callable[[Event], None]) -> None:
@@ -118,39 +43,37 @@ class Stream:
         self.call = call
         self.plan = plan
         self.player: Player | None = None
+        self.rtcp = RtcpPort(plan.remote_rtcp, port, buffer)
         self.sent_packets = self.send_failed = 0
         self.send: Send = self._send_unconnected
         self._port = port
         self._buffer = buffer
         self._emit = emit
         self._lane = Lane(self, buffer)
+        self._watch = Watch(self._lane, self._tell)
         self._latch = Latch(plan.remote)
-        self._rtcp_latch = Latch(plan.remote_rtcp)
         self._siblings: tuple[Stream, ...] = ()
         self._linked: tuple[Stream, ...] = ()
         self._outputs: tuple[Stream, ...] = ()
-        self._rtcp_outputs: tuple[Stream, ...] = ()
-        self._connected = self._ticking = False
-        self._flood_told = self._silence_told = self._stranger_told = False
-        self._since_us = self._ticked_us = self._swept_packets = self._settled = 0
+        self._connected = self._ticking = self._stranger_told = False
+        self._ticked_us = self._settled = 0
         self._malformed = self._wrong_payload_type = self._wrong_source = 0
-        self._rtcp_packets = self._rtcp_bytes = 0
-        port.assign(self.receive, self.receive_rtcp)
+        port.assign(self.receive, self.rtcp.receive)
 
     def replan(self, plan: StreamPlan, port: Port, now_us: int) -> None:
         """Runs this plan on this port from now on."""
         if port is not self._port:
             self._leave_port()
             self._port = port
-            port.assign(self.receive, self.receive_rtcp)
+            port.assign(self.receive, self.rtcp.receive)
         self.plan = plan
         self._lane.plain = rtp.plain_words(plan.payload_types)
         self._latch.rearm(plan.remote)
-        self._rtcp_latch.rearm(plan.remote_rtcp)
+        self.rtcp.replan(plan.remote_rtcp, port)
         if self._connected and not self._latch.settled:
             self._disconnect()
-        self._since_us = now_us
-        self._flood_told = self._silence_told = self._stranger_told = False
+        self._watch.replan(now_us)
+        self._stranger_told = False
 
     def link(self, streams: Mapping[str, "Stream"]) -> None:
         """Finds the streams that its sinks lead to, once all of the call have their plans."""
@@ -163,7 +86,7 @@ class Stream:
                     echoes.append(self)
         outputs = tuple([out for out in forwards + echoes if out.plan.send])
         self._siblings = tuple(streams.values())
-        self._rtcp_outputs = tuple(forwards)
+        self.rtcp.outputs = tuple([out.rtcp for out in forwards])
         self._linked = outputs if self.plan.receive else ()
         self._lead_to(self._linked)
 
@@ -184,7 +107,7 @@ class Stream:
             self._count_stranger(source)
         elif self.takes(size, now_us):
             if first:
-                self._emit(("FirstPacket", self.call, self.plan.leg, source, self._latch.signalled))
+                self._tell("FirstPacket", source, self._latch.signalled)
             self._latch.take(source)
             for out in self._outputs:
                 out.forward(self._buffer.views[size])
@@ -205,39 +128,12 @@ class Stream:
             self._malformed += 1
         return False
 
-    def receive_rtcp(self, _now_us: int) -> None:
-        """One RTCP packet from anywhere."""
-        try:
-            size, source = self._port.rtcp.recvfrom_into(self._buffer.data)
-        except OSError:
-            return
-        source, packet = source[:2], self._buffer.views[size]
-        if not self._rtcp_latch.accepts(source):
-            self._wrong_source += 1
-        elif size == BUFFER_SIZE or rtcp.reports(packet) is None:
-            self._malformed += 1
-        else:
-            self._rtcp_latch.take(source)
-            self._rtcp_packets += 1
-            self._rtcp_bytes += size
-            for out in self._rtcp_outputs:
-                out.send_rtcp(packet)
-
     def forward(self, packet: bytes | memoryview) -> None:
         """Sends one RTP packet to the remote."""
         try:
             self.send(packet)
         except OSError:
             self.send_failed += 1
-
-    def send_rtcp(self, packet: memoryview) -> None:
-        """Sends one RTCP packet to the remote, if it is known."""
-        destination = self._rtcp_latch.destination
-        if destination is not None:
-            try:
-                self._port.rtcp.sendto(packet, destination)
-            except OSError:
-                self.send_failed += 1
 
     def count_receive_failure(self, error: OSError) -> None:
         """Nothing was there after all, or the remote's host says that it does not listen (ICMP)."""
@@ -254,7 +150,11 @@ class Stream:
         self._wrong_source += 1
         if not self._stranger_told:
             self._stranger_told = True
-            self._emit(("WrongSource", self.call, self.plan.leg, source, self._latch.source))
+            self._tell("WrongSource", source, self._latch.source)
+
+    def _tell(self, name: str, *fields: Any) -> None:
+        """Sends an event of this leg to signalling."""
+        self._emit((name, self.call, self.plan.leg, *fields))
 
     def _send_unconnected(self, packet: bytes | memoryview) -> int:
         destination = self._latch.destination
@@ -319,35 +219,18 @@ class Stream:
             self.sent_packets += 1
             self.forward(packet)
         for source, problem in player.take_finished():
-            self._emit(("SourceFinished", self.call, self.plan.leg, type(source).__name__, problem))
+            self._tell("SourceFinished", type(source).__name__, problem)
         return due_us + PTIME_MS * 1000 if now_us - due_us < LATE_US else now_us
 
     def sweep(self, now_us: int, elapsed_us: int) -> None:
-        """Looks for silence and floods; called every `elapsed_us`, about twice a second."""
-        lane, plan = self._lane, self.plan
-        quiet_us = now_us - max(lane.last_us, self._since_us)
-        if self._connected and quiet_us >= QUIET_US:
+        """What is done from time to time; called every `elapsed_us`, about twice a second."""
+        if self._connected and self._watch.quiet_us(now_us) >= QUIET_US:
             self._disconnect()
-        self._check_flood(elapsed_us)
-        limit = plan.vanish_seconds if lane.packets else plan.no_media_seconds
-        if not limit or not plan.receive or quiet_us < limit * 1_000_000:
-            self._silence_told = False
-        elif not self._silence_told:
-            self._silence_told = True
-            name = "MediaStopped" if lane.packets else "NoMedia"
-            self._emit((name, self.call, plan.leg, limit))
-
-    def _check_flood(self, elapsed_us: int) -> None:
-        """Stops forwarding for one interval after one with too many packets: a circle ends there."""
-        came = self._lane.packets - self._swept_packets
-        self._swept_packets += came
-        flooded = came * 1_000_000 > FLOOD_PACKETS_PER_SECOND * elapsed_us
-        if flooded and not self._flood_told:
-            self._flood_told = True
-            self._emit(("Flooded", self.call, self.plan.leg, came * 1_000_000 // elapsed_us))
-        outputs = () if flooded else self._linked
+        # Nothing is forwarded for one interval after one with too many packets: a circle ends there.
+        outputs = () if self._watch.flooded(elapsed_us) else self._linked
         if outputs is not self._outputs:
             self._lead_to(outputs)
+        self._watch.look_for_silence(self.plan, now_us)
 
     def stats(self) -> StreamStats:
         """All counters as they are now."""
@@ -362,12 +245,12 @@ class Stream:
             jitter_us=lane.jitter_us,
             out_of_order=lane.out_of_order,
             wrong_payload_type=self._wrong_payload_type,
-            wrong_source=self._wrong_source,
-            malformed=self._malformed,
-            rtcp_packets=self._rtcp_packets,
-            rtcp_bytes=self._rtcp_bytes,
+            wrong_source=self._wrong_source + self.rtcp.wrong_source,
+            malformed=self._malformed + self.rtcp.malformed,
+            rtcp_packets=self.rtcp.packets,
+            rtcp_bytes=self.rtcp.bytes,
             sent_packets=self.sent_packets,
-            send_failed=self.send_failed,
+            send_failed=self.send_failed + self.rtcp.send_failed,
             first_packet_us=lane.first_us,
             last_packet_us=lane.last_us,
             source=self._latch.source,
@@ -375,21 +258,17 @@ class Stream:
 
     def close(self) -> None:
         """The call is over: it lets go of its port, of the other streams and of itself."""
-        self._siblings = self._outputs = self._linked = self._rtcp_outputs = ()
+        self._siblings = self._outputs = self._linked = self.rtcp.outputs = ()
         self._leave_port()
         self.player = None
         self.send = _send_nowhere
-        self._lane.sends = ()
-        del self._lane.stream
+        self._lane.close()
+        del self._watch
 
     def _leave_port(self) -> None:
         if self._connected:
             self._disconnect()
         self._port.free()
-
-
-def _receive_nothing(_buffer: bytearray) -> int:
-    raise BlockingIOError
 
 
 def _send_nowhere(_packet: bytes | memoryview) -> int:
