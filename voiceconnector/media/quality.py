@@ -1,6 +1,7 @@
 """What a receiver can tell of a stream: counts, loss, order and jitter (RFC 3550 6.4.1, A.1, A.3, A.8).
 
-Runs once for every packet, so it is one method, and it keeps integers only. Leaves out: round trip time, MOS.
+Runs once for every packet, so it is one method, and it keeps integers only. Leaves out: what the remote reports
+(`reports`), how good that sounds (`mos`).
 """
 
 from typing import NamedTuple
@@ -44,6 +45,36 @@ class StreamStats(NamedTuple):
     last_packet_us: int = 0
     source: tuple[str, int] | None = None
     """Where the packets come from."""
+    sent_bytes: int = 0
+    """Of whole RTP packets."""
+    rtcp_sent_packets: int = 0
+    rtcp_sent_bytes: int = 0
+    jitter_total_us: int = 0
+    """Sum of the jitter at each of `jitter_samples` moments, about two a second while packets came."""
+    jitter_samples: int = 0
+    rtt_us: int | None = None
+    """Round trip to the remote by its latest report; None while there is none."""
+    rtt_total_us: int = 0
+    rtt_samples: int = 0
+    remote_lost: int | None = None
+    """Packets sent that the remote has lost, by its reports; None while there is none. As `remote_jitter_us`."""
+    remote_jitter_us: int | None = None
+    remote_jitter_total_us: int = 0
+    remote_reports: int = 0
+    drift_ppm: int | None = None
+    """How much faster the remote's audio clock runs than ours; None while that cannot be told."""
+
+
+class Source(NamedTuple):
+    """What a report block says of the stream that is received (RFC 3550 6.4.1, A.3)."""
+
+    ssrc: int
+    expected: int
+    received: int
+    """Also more than expected, by packets that came twice."""
+    highest: int
+    """Extended highest sequence number, 32 bits."""
+    jitter_us: int
 
 
 class Reception:
@@ -164,3 +195,20 @@ class Reception:
     def jitter_us(self) -> int:
         """Interarrival jitter in microseconds (A.8)."""
         return self._jitter_16 >> 4
+
+    @property
+    def transit_us(self) -> int | None:
+        """Arrival less timestamp of the latest packet: an unknown constant, and delay; None before the first."""
+        return None if self._transit == NO_TRANSIT else self._transit
+
+    @property
+    def source(self) -> Source | None:
+        """The stream as it is now; None before its first packet."""
+        if self._ssrc == -1:
+            return None
+        expected, received = self._highest - self._base + 1, self.packets - self._uncounted
+        return Source(self._ssrc, expected, received, self._highest & 0xFFFFFFFF, self.jitter_us)
+
+    def timestamp_at(self, now_us: int) -> int:
+        """The RTP timestamp of this moment, going on from the latest packet's."""
+        return (now_us - self._transit) // TICK_US & 0xFFFFFFFF

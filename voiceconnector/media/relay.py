@@ -73,6 +73,55 @@ class Flooded(NamedTuple):
     packets_per_second: int
 
 
+class SilentAudio(NamedTuple):
+    """RTP comes, and there has been nothing to hear in it for `seconds`."""
+
+    call: int
+    leg: str
+    seconds: float
+
+
+class AudioHeard(NamedTuple):
+    """There is something to hear again, after `seconds` of silent audio."""
+
+    call: int
+    leg: str
+    seconds: float
+
+
+class WrongPayloadType(NamedTuple):
+    """RTP of a payload type that was not agreed has come, and is dropped. Told once for each plan."""
+
+    call: int
+    leg: str
+    payload_type: int
+
+
+class ClockDrift(NamedTuple):
+    """The remote's audio clock is faster than ours by this, or slower if negative. Told once for each plan."""
+
+    call: int
+    leg: str
+    ppm: int
+
+
+class DigitReceived(NamedTuple):
+    """A DTMF digit has come as named event, and was passed on."""
+
+    call: int
+    leg: str
+    digit: str
+    duration_ms: int
+
+
+class ToneDigit(NamedTuple):
+    """A DTMF digit has come as tones in the audio."""
+
+    call: int
+    leg: str
+    digit: str
+
+
 class SourceFinished(NamedTuple):
     """A source of the plan has come to its end."""
 
@@ -92,6 +141,13 @@ class CallStats(NamedTuple):
     streams: tuple[StreamStats, ...]
 
 
+class MinuteStats(NamedTuple):
+    """The counters of a call's streams, a minute after the first packet and each minute from then on."""
+
+    call: int
+    streams: tuple[StreamStats, ...]
+
+
 class PortUnavailable(NamedTuple):
     """The leg has no media: another program took its port while the process was restarted."""
 
@@ -108,8 +164,8 @@ class RelayDied(NamedTuple):
 
 
 Told = (
-    FirstPacket | NoMedia | MediaStopped | WrongSource | Flooded
-    | SourceFinished | CallStats | PortUnavailable
+    FirstPacket | NoMedia | MediaStopped | WrongSource | Flooded | SilentAudio | AudioHeard | WrongPayloadType
+    | ClockDrift | DigitReceived | ToneDigit | SourceFinished | CallStats | MinuteStats | PortUnavailable
 )  # fmt: skip
 """What the process tells."""
 RelayEvent = Told | RelayDied
@@ -404,6 +460,9 @@ def _event(name: str, fields: list[Any]) -> RelayEvent:
     if name == "CallStats":
         call, final, streams = fields
         return CallStats(call, final, tuple(StreamStats._make(stream) for stream in streams))
+    if name == "MinuteStats":
+        call, streams = fields
+        return MinuteStats(call, tuple(StreamStats._make(stream) for stream in streams))
     if name == "PortUnavailable":
         call, leg, pair, problem = fields
         return PortUnavailable(call, leg, PortPair(*pair), problem)

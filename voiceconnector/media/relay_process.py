@@ -21,8 +21,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import count
+from random import Random
 from select import EPOLLIN, epoll
-from time import monotonic_ns, sleep
+from time import monotonic_ns, sleep, time_ns
 from typing import Any
 
 from voiceconnector.media.g711 import Clip
@@ -30,11 +31,16 @@ from voiceconnector.media.lane import Buffer
 from voiceconnector.media.plan import Address, MediaPlan, PortPair, StreamPlan, Wire
 from voiceconnector.media.port import Handler
 from voiceconnector.media.quality import StreamStats
+from voiceconnector.media.reports import Reporter
 from voiceconnector.media.sources import Player
 from voiceconnector.media.stream import Event, Stream
 
 SWEEP_US = 500_000
 """How often streams are looked at for silence."""
+MINUTE_US = 60_000_000
+"""How often the counters of a call are told without being asked for."""
+LISTENED_STREAMS = 16
+"""Tones are looked for in all audio while there are no more streams than this: it costs 100 us a packet."""
 PAIRS_AT_A_TIME = 16
 """Port pairs opened before packets get their turn again: about half a millisecond."""
 EVENTS_AT_A_TIME = 256
@@ -207,12 +213,13 @@ def _report() -> None:
 class Call:
     """One call. It is no more than its plan until a packet, a source or the time for media needs streams."""
 
-    __slots__ = ("patience_us", "since_us", "streams", "wire")
+    __slots__ = ("minute_us", "patience_us", "since_us", "streams", "wire")
 
     def __init__(self) -> None:
         self.wire: Wire = ()
         self.since_us = 0
         self.patience_us = 0
+        self.minute_us = 0
         self.streams: dict[str, Stream] | None = None
 
 
@@ -235,6 +242,9 @@ class RelayProcess:
         self._clips: dict[tuple[str, int, int], Clip] = {}
         self._now_us = monotonic_ns() // 1000
         self._swept_us = self._now_us
+        self._epoch_us = time_ns() // 1000 - self._now_us
+        self._chance = Random(os.urandom(32))
+        self._listening = True
         self._commands: dict[str, Callable[..., None]] = {
             "open": self.open,
             "apply": self.apply,
@@ -362,6 +372,8 @@ class RelayProcess:
         entry = self._calls.get(call)
         if entry is None:
             return
+        if entry.streams is None:
+            entry.minute_us = self._now_us + MINUTE_US
         streams = entry.streams = entry.streams or {}
         plans = MediaPlan.from_wire(entry.wire).streams
         for leg in streams.keys() - {plan.leg for plan in plans}:
@@ -387,6 +399,7 @@ class RelayProcess:
         sources = stream.plan.sources if stream else ()
         if stream is None:
             stream = streams[plan.leg] = Stream(call, plan, port, self._buffer, self._events.append)
+            stream.rtcp.reporter = Reporter(self._chance, self._epoch_us, self._now_us)
         stream.replan(plan, port, since_us)
         if plan.sources != sources:
             player = stream.player or Player(self._load, *_random_start())
@@ -395,7 +408,8 @@ class RelayProcess:
 
     def release(self, call: int) -> None:
         """Ends the call's streams; the final "CallStats" follows."""
-        self._tell_stats(call, True)
+        self._leave(call)
+        self._tell_stats("CallStats", call, True)
         entry = self._calls.pop(call, None)
         if entry is None:
             return
@@ -405,11 +419,16 @@ class RelayProcess:
             if pair in self._ports:
                 self._ports[pair].call = None
 
+    def _leave(self, call: int) -> None:
+        entry = self._calls.get(call)
+        for stream in ((entry and entry.streams) or {}).values():
+            stream.leave(self._now_us)
+
     def query(self, call: int) -> None:
         """Answers with "CallStats" as they are now."""
-        self._tell_stats(call, False)
+        self._tell_stats("CallStats", call, False)
 
-    def _tell_stats(self, call: int, final: bool) -> None:
+    def _tell_stats(self, name: str, call: int, *fields: bool) -> None:
         entry = self._calls.get(call)
         if entry is None:
             stats = []
@@ -417,16 +436,23 @@ class RelayProcess:
             stats = [StreamStats(leg) for leg, *_ in entry.wire]
         else:
             stats = [stream.stats() for stream in entry.streams.values()]
-        self._events.append(("CallStats", call, final, [tuple(one) for one in stats]))
+        self._events.append((name, call, *fields, [tuple(one) for one in stats]))
 
     def _sweep(self, _due_us: int, now_us: int) -> int:
         self._channel.flush()
         elapsed_us, self._swept_us = now_us - self._swept_us, now_us
+        count = 0
         for call, entry in self._calls.items():
             if entry.streams is None and now_us - entry.since_us >= entry.patience_us:
                 self._wake(call)
             for stream in (entry.streams or {}).values():
+                stream.hearing.listen(self._listening)
                 stream.sweep(now_us, elapsed_us)
+                count += 1
+            if entry.streams and now_us >= entry.minute_us:
+                entry.minute_us += MINUTE_US
+                self._tell_stats("MinuteStats", call)
+        self._listening = count <= LISTENED_STREAMS
         return now_us + SWEEP_US
 
     def _load(self, path: str) -> Clip:

@@ -20,7 +20,8 @@ class Player:
     def __init__(self, load: Callable[[str], Clip], ssrc: int, sequence_number: int, timestamp: int) -> None:
         """`load` reads a WAV file (OSError, ValueError); the numbers are where RTP begins (RFC 3550 5.1)."""
         self._load = load
-        self._ssrc, self._sequence_number, self._timestamp = ssrc, sequence_number, timestamp
+        self.ssrc = ssrc
+        self._sequence_number, self._timestamp = sequence_number, timestamp
         self._sources: tuple[Source, ...] = ()
         self._audio = PCMU
         self._event: int | None = None
@@ -46,11 +47,15 @@ class Player:
         if frame is not None:
             payload_type, marker, age, payload = frame
             marker = marker or not self._talking  # RFC 3551 4.1: the first packet after silence
-            packet = rtp.build(payload_type, self._sequence_number, self._timestamp - age, self._ssrc, payload, marker)
+            packet = rtp.build(payload_type, self._sequence_number, self._timestamp - age, self.ssrc, payload, marker)
             self._sequence_number += 1
         self._talking = frame is not None
         self._timestamp += FRAME_SAMPLES
         return packet
+
+    def timestamp_after(self, samples: int) -> int:
+        """The RTP timestamp so many samples after the latest `tick`."""
+        return self._timestamp - FRAME_SAMPLES + samples & 0xFFFFFFFF
 
     @property
     def done(self) -> bool:

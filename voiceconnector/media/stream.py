@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from voiceconnector.media import rtp
+from voiceconnector.media.hearing import Hearing
 from voiceconnector.media.lane import BUFFER_SIZE, Buffer, Lane, Send
 from voiceconnector.media.latch import Latch
 from voiceconnector.media.plan import Address, Echo, Forward, StreamPlan
 from voiceconnector.media.port import Port
 from voiceconnector.media.quality import TICK_US, StreamStats
+from voiceconnector.media.reports import Sent
 from voiceconnector.media.rtcp_port import RtcpPort
 from voiceconnector.media.sources import PTIME_MS, Player
 from voiceconnector.media.watch import Watch
@@ -34,8 +36,9 @@ class Stream:
 
     __slots__ = (
         "_buffer", "_connected", "_emit", "_lane", "_latch", "_linked", "_malformed", "_outputs", "_port",
-        "_settled", "_siblings", "_stranger_told", "_ticked_us", "_ticking", "_watch", "_wrong_payload_type",
-        "_wrong_source", "call", "plan", "player", "rtcp", "send", "send_failed", "sent_packets",
+        "_settled", "_settled_bytes", "_siblings", "_stranger_told", "_ticked_us", "_ticking", "_watch",
+        "_wrong_payload_type", "_wrong_source", "call", "hearing", "plan", "player", "rtcp", "send", "send_failed",
+        "sent_bytes", "sent_packets",
     )  # fmt: skip
 
     def __init__(self, call: int, plan: StreamPlan, port: Port, buffer: Buffer, emit: Callable[[Event], None]) -> None:
@@ -44,19 +47,20 @@ class Stream:
         self.plan = plan
         self.player: Player | None = None
         self.rtcp = RtcpPort(plan.remote_rtcp, port, buffer)
-        self.sent_packets = self.send_failed = 0
+        self.sent_packets = self.sent_bytes = self.send_failed = 0
         self.send: Send = self._send_unconnected
         self._port = port
         self._buffer = buffer
         self._emit = emit
         self._lane = Lane(self, buffer)
         self._watch = Watch(self._lane, self._tell)
+        self.hearing = Hearing(self._lane, self._tell)
         self._latch = Latch(plan.remote)
         self._siblings: tuple[Stream, ...] = ()
         self._linked: tuple[Stream, ...] = ()
         self._outputs: tuple[Stream, ...] = ()
         self._connected = self._ticking = self._stranger_told = False
-        self._ticked_us = self._settled = 0
+        self._ticked_us = self._settled = self._settled_bytes = 0
         self._malformed = self._wrong_payload_type = self._wrong_source = 0
         port.assign(self.receive, self.rtcp.receive)
 
@@ -68,6 +72,7 @@ class Stream:
             port.assign(self.receive, self.rtcp.receive)
         self.plan = plan
         self._lane.plain = rtp.plain_words(plan.payload_types)
+        self.hearing.replan()
         self._latch.rearm(plan.remote)
         self.rtcp.replan(plan.remote_rtcp, port)
         if self._connected and not self._latch.settled:
@@ -86,7 +91,6 @@ class Stream:
                     echoes.append(self)
         outputs = tuple([out for out in forwards + echoes if out.plan.send])
         self._siblings = tuple(streams.values())
-        self.rtcp.outputs = tuple([out.rtcp for out in forwards])
         self._linked = outputs if self.plan.receive else ()
         self._lead_to(self._linked)
 
@@ -121,9 +125,11 @@ class Stream:
         if fault is None:
             _, sequence_number, timestamp, ssrc = _unpack_header(self._buffer.data)
             self._lane.update(size, sequence_number, timestamp, ssrc, now_us)
+            self.hearing.hear(self._buffer.views[size], self.plan, now_us)
             return True
         if fault == rtp.WRONG_PAYLOAD_TYPE:
             self._wrong_payload_type += 1
+            self.hearing.hear_wrong(self._buffer.data[1] & rtp.PAYLOAD_TYPE)
         else:
             self._malformed += 1
         return False
@@ -193,10 +199,12 @@ class Stream:
 
     def _settle(self) -> None:
         """Counts as sent what has been forwarded since this was last done: not on the hot path."""
-        forwarded = self._lane.packets - self._settled
+        forwarded, size = self._lane.packets - self._settled, self._lane.bytes - self._settled_bytes
         self._settled += forwarded
+        self._settled_bytes += size
         for out in self._outputs:
             out.sent_packets += forwarded
+            out.sent_bytes += size
 
     def play(self, player: Player, now_us: int) -> bool:
         """Has this player send the plan's sources; True when `tick` has to be called from now on."""
@@ -217,6 +225,7 @@ class Stream:
         packet = player.tick()
         if packet is not None and self.plan.send:
             self.sent_packets += 1
+            self.sent_bytes += len(packet)
             self.forward(packet)
         for source, problem in player.take_finished():
             self._tell("SourceFinished", type(source).__name__, problem)
@@ -231,13 +240,45 @@ class Stream:
         if outputs is not self._outputs:
             self._lead_to(outputs)
         self._watch.look_for_silence(self.plan, now_us)
+        self.hearing.sweep(now_us)
+        self.rtcp.sweep()
+        reporter = self.rtcp.reporter
+        if reporter and now_us >= reporter.due_us and self._reports:
+            self.rtcp.send(reporter.compound(self._sent(now_us), self._lane, now_us))
+
+    def leave(self, now_us: int) -> None:
+        """The call is over: says so to the remote (RFC 3550 6.6)."""
+        reporter = self.rtcp.reporter
+        farewell = reporter.farewell(self._sent(now_us), self._lane, now_us) if reporter and self._reports else b""
+        if farewell:
+            self.rtcp.send(farewell)
+
+    @property
+    def _reports(self) -> bool:
+        """Whether RTCP is sent: also on hold (RFC 3264 5.1), but not by a plan that leads nowhere."""
+        return self.plan.protocol == "RTP" and bool(self.plan.sinks or self.plan.sources)
+
+    def _sent(self, now_us: int) -> Sent | None:
+        """What is sent to the remote, be it played here or forwarded; None before anything was."""
+        feeders = [stream for stream in self._siblings if self in stream._outputs]
+        for stream in feeders:
+            stream._settle()
+        octets = self.sent_bytes - rtp.HEADER_SIZE * self.sent_packets
+        if self.player and self._ticking:
+            timestamp = self.player.timestamp_after((now_us - self._ticked_us) // TICK_US)
+            return Sent(self.player.ssrc, timestamp, self.sent_packets, octets)
+        latest = max([feeder._lane for feeder in feeders], key=lambda lane: lane.last_us, default=None)
+        source = latest.source if latest else None
+        if latest is None or source is None:
+            return None
+        return Sent(source.ssrc, latest.timestamp_at(now_us), self.sent_packets, octets)
 
     def stats(self) -> StreamStats:
         """All counters as they are now."""
         for stream in self._siblings:
             stream._settle()
         lane = self._lane
-        return StreamStats(
+        stats = StreamStats(
             leg=self.plan.leg,
             packets=lane.packets,
             bytes=lane.bytes,
@@ -254,16 +295,23 @@ class Stream:
             first_packet_us=lane.first_us,
             last_packet_us=lane.last_us,
             source=self._latch.source,
+            sent_bytes=self.sent_bytes,
+            rtcp_sent_packets=self.rtcp.sent_packets,
+            rtcp_sent_bytes=self.rtcp.sent_bytes,
+            jitter_total_us=self.hearing.jitter_total_us,
+            jitter_samples=self.hearing.jitter_samples,
+            drift_ppm=self.hearing.drift_ppm,
         )
+        return self.rtcp.reporter.completed(stats) if self.rtcp.reporter else stats
 
     def close(self) -> None:
         """The call is over: it lets go of its port, of the other streams and of itself."""
-        self._siblings = self._outputs = self._linked = self.rtcp.outputs = ()
+        self._siblings = self._outputs = self._linked = ()
         self._leave_port()
         self.player = None
         self.send = _send_nowhere
         self._lane.close()
-        del self._watch
+        del self._watch, self.hearing
 
     def _leave_port(self) -> None:
         if self._connected:
