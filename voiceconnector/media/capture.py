@@ -1,0 +1,86 @@
+"""A leg's packets kept in a file: how the relay writes them, and how they are read again.
+
+Plain RTP and RTCP as the call's parties have it, or UDPTL: what SRTP protects is written after decryption and
+before encryption. Leaves out pcapng: that is made from this, together with the call's SIP.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+from struct import Struct
+from typing import NamedTuple
+
+from voiceconnector.media.plan import Address
+
+# A file is MAGIC and then one record for each packet, in the order in which they were seen. Numbers are in
+# network byte order. The last record may be cut short when the writer was killed; a reader leaves it out.
+#
+#     0                   1                   2                   3
+#     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+#    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+#    |    size of packet, in bytes   |  kind: RTP 0, RTCP 1; +2: sent|
+#    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+#    |            microseconds since 1970-01-01 UTC (64 bits)        |
+#    |                                                               |
+#    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+#    |  the relay's address: IPv6, or IPv4 as ::ffff:a.b.c.d (128)   |
+#    |                              ...                              |
+#    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+#    |  the remote's address, likewise (128)                         |
+#    |                              ...                              |
+#    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+#    |  the relay's port             |  the remote's port            |
+#    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+#    |  the packet
+MAGIC = b"VCRTP 1\n"
+_RECORD = Struct("!HHQ16s16sHH")
+_RTCP, _SENT = 1, 2
+
+
+class CapturedPacket(NamedTuple):
+    """One packet of a capture."""
+
+    time_us: int
+    """Microseconds since 1970-01-01 UTC."""
+    sent: bool
+    """By the relay to the remote; False: received from it."""
+    rtcp: bool
+    local: Address
+    remote: Address
+    data: bytes
+
+
+def record(packet: CapturedPacket) -> bytes:
+    """A packet as it stands in the file."""
+    kind = _RTCP * packet.rtcp | _SENT * packet.sent
+    addresses = _packed(packet.local[0]), _packed(packet.remote[0])
+    ports = packet.local[1], packet.remote[1]
+    return _RECORD.pack(len(packet.data), kind, packet.time_us, *addresses, *ports) + packet.data
+
+
+def read(file: bytes) -> Iterator[CapturedPacket]:
+    """The packets of a file, in order. ValueError when it is no such file."""
+    if not file.startswith(MAGIC):
+        raise ValueError("not a capture of this program's relay")
+    at = len(MAGIC)
+    while at + _RECORD.size <= len(file):
+        size, kind, time_us, local, remote, local_port, remote_port = _RECORD.unpack_from(file, at)
+        at += _RECORD.size
+        data = file[at : at + size]
+        at += size
+        if len(data) == size:
+            addresses = (_unpacked(local), local_port), (_unpacked(remote), remote_port)
+            yield CapturedPacket(time_us, bool(kind & _SENT), bool(kind & _RTCP), *addresses, data)
+
+
+@lru_cache(maxsize=256)
+def _packed(address: str) -> bytes:
+    if ":" in address:
+        return IPv6Address(address).packed
+    return bytes(10) + b"\xff\xff" + IPv4Address(address).packed
+
+
+@lru_cache(maxsize=256)
+def _unpacked(packed: bytes) -> str:
+    address = IPv6Address(packed)
+    return str(address.ipv4_mapped or address)
