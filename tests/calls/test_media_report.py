@@ -4,10 +4,22 @@ import pytest
 
 from tests.flows.stage import FAR, PBX, Stage
 from voiceconnector.calls.events import MediaFinding
+from voiceconnector.media.plan import AUTHENTICATION, UNENCRYPTED
 from voiceconnector.media.quality import StreamStats
-from voiceconnector.media.relay import CallStats, FirstPacket, MediaStopped, NoMedia, RelayEvent, WrongSource
+from voiceconnector.media.relay import (
+    CallStats,
+    FirstPacket,
+    MediaStopped,
+    NoMedia,
+    ProtectionFailed,
+    RelayEvent,
+    SinkFailed,
+    WrongSource,
+)
 
-COUNTED = StreamStats("a", 100, 17200, 2, 500, 1, 3, 4, 5, 6, 700, 99, 8, 1, 2, (PBX, 4000))
+COUNTED = StreamStats("a", 100, 17200, 2, 500, 1, 3, 4, 5, 6, 700, 99, 8, 1, 2, (PBX, 4000))._replace(
+    srtp_auth_failed=9, srtp_replayed=10, srtp_truncated=11, srtp_unencrypted=12
+)
 
 
 @pytest.fixture
@@ -26,6 +38,25 @@ def stage() -> Stage:
             FirstPacket(1, "b", ("2001:db8::1", 4), (FAR, 6000)),
             f"First RTP from the PSTN side comes from [2001:db8::1]:4, while its SDP says {FAR}:6000; "
             "audio is sent back to where it comes from.",
+        ),
+        (
+            ProtectionFailed(1, "a", (PBX, 4000), AUTHENTICATION),
+            f"Packets come from {PBX}:4000 but cannot be authenticated with the key in the SDP of the PBX; they are "
+            "not relayed. Look whether the device sends with the key and suite of its own a=crypto line whose tag was "
+            "agreed on, and goes on doing so after a re-INVITE.",
+        ),
+        (
+            ProtectionFailed(1, "b", (FAR, 6000), UNENCRYPTED),
+            f"RTP from the PSTN side, from {FAR}:6000, is not encrypted, though SRTP was agreed on; it is not "
+            "relayed. Have the device send what its SDP says (RTP/SAVP), or agree on RTP/AVP.",
+        ),
+        (
+            ProtectionFailed(1, "a", None, "F8 is not a suite that the relay has"),
+            "No media for the PBX: the keys agreed on can not be used, F8 is not a suite that the relay has.",
+        ),
+        (
+            SinkFailed(1, "a", "Record", "/a.wav", "No space left on device"),
+            "Record of the PBX to /a.wav: No space left on device. The call goes on without it.",
         ),
         (
             WrongSource(1, "a", ("192.0.2.66", 9), None),
@@ -60,6 +91,10 @@ def test_the_counters_of_a_leg_are_two_directions(stage: Stage) -> None:
         "wrong_payload_type": 3,
         "wrong_source": 4,
         "malformed": 5,
+        "srtp_auth_failed": 9,
+        "srtp_replayed": 10,
+        "srtp_truncated": 11,
+        "srtp_unencrypted": 12,
         "rtcp_packets": 6,
         "rtcp_bytes": 700,
         "source": f"{PBX}:4000",

@@ -12,13 +12,15 @@ from itertools import count
 from random import Random
 from typing import Any
 
+from voiceconnector.media.file import File
 from voiceconnector.media.lane import Buffer
 from voiceconnector.media.plan import Address, Forward, PortPair, Source, StreamPlan, Tone
-from voiceconnector.media.port import Handler
+from voiceconnector.media.port import Event, Handler
 from voiceconnector.media.quality import StreamStats
 from voiceconnector.media.reports import Reporter
 from voiceconnector.media.sources import Player
-from voiceconnector.media.stream import Event, Stream
+from voiceconnector.media.stream import Stream
+from voiceconnector.media.tap import Listener
 
 SECOND = 1_000_000
 SWEEP_US = SECOND // 2
@@ -99,6 +101,9 @@ class Line:
     def __init__(self, seed: int = 1) -> None:
         self.now_us = 1000 * SECOND
         self.events: list[Event] = []
+        self.emit = self.events.append
+        self.buffer = Buffer()
+        self.wall_us = EPOCH_US - self.now_us
         self.networks = {name: Network() for name in PAIRS}
         """By the end that sends."""
         self.ports = {name: MemoryPort(self, pair) for name, pair in PAIRS.items()}
@@ -156,15 +161,31 @@ class Line:
             action()
         self.now_us = end_us
 
-    def at(self, when_us: int, action: Callable[[], None]) -> None:
+    def later(self, when_us: int, action: Callable[[], None]) -> None:
         heappush(self._agenda, (when_us, next(self._order), action))
+
+    def at(self, due_us: int, callback: Callable[[int, int], int]) -> None:
+        """What the legs ask for; nothing that asks to be called again."""
+        self.later(due_us, lambda: self._call(due_us, callback))
+
+    def _call(self, due_us: int, callback: Callable[[int, int], int]) -> None:
+        assert not callback(due_us, self.now_us)
+
+    def open_new(self, path: str) -> File:
+        raise FileNotFoundError(path)
+
+    def open_on(self, path: str) -> File:
+        raise FileNotFoundError(path)
+
+    def open_tap(self, path: str) -> Listener:
+        raise FileNotFoundError(path)
 
     def every(self, interval_us: int, action: Callable[[], None]) -> None:
         def again() -> None:
             action()
-            self.at(self.now_us + interval_us, again)
+            self.later(self.now_us + interval_us, again)
 
-        self.at(self.now_us + interval_us, again)
+        self.later(self.now_us + interval_us, again)
 
     def send(self, data: bytes, source: Address, destination: Address) -> None:
         """A packet sets out; RTCP is never lost, so that figures can be foretold, but as late as RTP."""
@@ -175,7 +196,7 @@ class Line:
         if is_rtcp:
             network.carried.append((self.now_us, destination[1], data))
         late_us = network.delay_us + int(self.chance.random() * network.jitter_us)
-        self.at(self.now_us + late_us, lambda: self._arrive(network.mangle(data), source, destination))
+        self.later(self.now_us + late_us, lambda: self._arrive(network.mangle(data), source, destination))
 
     def stats(self, leg: str) -> StreamStats:
         return self.legs[leg].stats()
@@ -191,7 +212,7 @@ class Line:
             stream.close()
 
     def _stream(self, call: int, plan: StreamPlan, name: str) -> Stream:
-        stream = Stream(call, plan, self.ports[name], Buffer(), self.events.append)
+        stream = Stream(call, plan, self.ports[name], self)
         stream.rtcp.reporter = Reporter(self.chance, EPOCH_US - self.now_us, self.now_us)
         stream.replan(plan, self.ports[name], self.now_us)
         return stream
@@ -199,7 +220,7 @@ class Line:
     def _tick(self, phone: Stream, due_us: int) -> None:
         again_us = phone.tick(due_us, self.now_us)
         if again_us:
-            self.at(again_us, lambda: self._tick(phone, again_us))
+            self.later(again_us, lambda: self._tick(phone, again_us))
 
     def _sweep(self) -> None:
         for stream in (*self.legs.values(), *self.phones.values()):

@@ -1,7 +1,7 @@
 """What the relay sees, in words, where a user will look for it: the call's notes and counters."""
 
 from voiceconnector.media.negotiation import Leg
-from voiceconnector.media.plan import Address
+from voiceconnector.media.plan import UNENCRYPTED, Address
 from voiceconnector.media.quality import StreamStats
 from voiceconnector.media.relay import (
     CallStats,
@@ -10,8 +10,10 @@ from voiceconnector.media.relay import (
     MediaStopped,
     NoMedia,
     PortUnavailable,
+    ProtectionFailed,
     RelayDied,
     RelayEvent,
+    SinkFailed,
     SourceFinished,
     WrongSource,
 )
@@ -76,7 +78,26 @@ def _sentence(call: Call, event: RelayEvent) -> str:
         return f"Port {event.pair.rtp} for {party[event.leg]} is taken by another program: {event.problem}."
     if isinstance(event, SourceFinished) and event.problem:
         return f"{event.source} for {party[event.leg]}: {event.problem}."
+    if isinstance(event, ProtectionFailed):
+        return _protection(event, party[event.leg])
+    if isinstance(event, SinkFailed):
+        return f"{event.sink} of {party[event.leg]} to {event.path}: {event.problem}. The call goes on without it."
     return ""
+
+
+def _protection(event: ProtectionFailed, party: str) -> str:
+    if event.source is None:
+        return f"No media for {party}: the keys agreed on can not be used, {event.why}."
+    if event.why == UNENCRYPTED:
+        return (
+            f"RTP from {party}, from {_place(event.source)}, is not encrypted, though SRTP was agreed on; it is not "
+            "relayed. Have the device send what its SDP says (RTP/SAVP), or agree on RTP/AVP."
+        )
+    return (
+        f"Packets come from {_place(event.source)} but cannot be authenticated with the key in the SDP of {party}; "
+        "they are not relayed. Look whether the device sends with the key and suite of its own a=crypto line whose "
+        "tag was agreed on, and goes on doing so after a re-INVITE."
+    )
 
 
 def count(history: CallHistory, streams: tuple[StreamStats, ...]) -> None:
@@ -92,6 +113,10 @@ def count(history: CallHistory, streams: tuple[StreamStats, ...]) -> None:
             "wrong_payload_type": stats.wrong_payload_type,
             "wrong_source": stats.wrong_source,
             "malformed": stats.malformed,
+            "srtp_auth_failed": stats.srtp_auth_failed,
+            "srtp_replayed": stats.srtp_replayed,
+            "srtp_truncated": stats.srtp_truncated,
+            "srtp_unencrypted": stats.srtp_unencrypted,
             "rtcp_packets": stats.rtcp_packets,
             "rtcp_bytes": stats.rtcp_bytes,
             "source": _place(stats.source) if stats.source else None,

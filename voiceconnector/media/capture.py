@@ -10,7 +10,8 @@ from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 from typing import NamedTuple
 
-from voiceconnector.media.plan import Address
+from voiceconnector.media.file import File, write_whole
+from voiceconnector.media.plan import Address, PortPair
 
 # A file is MAGIC and then one record for each packet, in the order in which they were seen. Numbers are in
 # network byte order. The last record may be cut short when the writer was killed; a reader leaves it out.
@@ -35,6 +36,9 @@ from voiceconnector.media.plan import Address
 MAGIC = b"VCRTP 1\n"
 _RECORD = Struct("!HHQ16s16sHH")
 _RTCP, _SENT = 1, 2
+
+MOST_BYTES = 256 << 20
+"""Of one file: more than two hours of one leg, both ways."""
 
 
 class CapturedPacket(NamedTuple):
@@ -84,3 +88,39 @@ def _packed(address: str) -> bytes:
 def _unpacked(packed: bytes) -> str:
     address = IPv6Address(packed)
     return str(address.ipv4_mapped or address)
+
+
+class CaptureFile:
+    """A capture being written. Raises OSError from `flush`; then it is to be closed."""
+
+    def __init__(self, file: File, pair: PortPair, wall_us: int) -> None:
+        """`wall_us` is what to add to the times given here to get microseconds since 1970-01-01 UTC."""
+        self._file = file
+        self._rtp, self._rtcp = (pair.address, pair.rtp), (pair.address, pair.rtcp)
+        self._wall_us = wall_us
+        self._pending = bytearray()
+        self._size = file.seek(0, 2)
+        if not self._size:
+            self._pending += MAGIC
+
+    def add(self, data: bytes | memoryview, now_us: int, remote: Address, sent: bool, rtcp: bool) -> None:
+        """One packet, received from the remote or sent to it."""
+        if self._size < MOST_BYTES:
+            local = self._rtcp if rtcp else self._rtp
+            self._pending += record(CapturedPacket(now_us + self._wall_us, sent, rtcp, local, remote, bytes(data)))
+
+    def flush(self) -> None:
+        """Writes what has come since this was last done."""
+        if self._pending and self._size < MOST_BYTES:
+            pending, self._pending = self._pending, bytearray()
+            write_whole(self._file, pending)
+            self._size += len(pending)
+            if self._size >= MOST_BYTES:
+                raise OSError("the capture has grown to its limit of 256 MiB")
+
+    def close(self) -> None:
+        """Writes the rest and closes the file. OSError when that could not be written; it is closed all the same."""
+        try:
+            self.flush()
+        finally:
+            self._file.close()

@@ -109,6 +109,11 @@ class Srtp(NamedTuple):
         return f"Srtp({self.suite!r})"  # keys never reach a log
 
 
+AUTHENTICATION = "authentication failed"
+UNENCRYPTED = "not encrypted"
+"""Why packets of a leg with SRTP are not taken: under another key or changed, or plain RTP."""
+
+
 class Impairment(NamedTuple):
     """A bad network, for one direction of one leg. Shares are of packets, 0 to 1; `seed` makes it repeatable."""
 

@@ -1,12 +1,31 @@
-"""An open local port pair as a stream sees it: two datagram sockets, and who is called when they are readable."""
+"""What a stream sees of the process around it: its port pair, the clock, and what it may ask for."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from voiceconnector.media.lane import Buffer
 from voiceconnector.media.plan import Address
+from voiceconnector.media.sinks import Outlets
 
 Handler = Callable[[int], None]
 """Called with the time, in microseconds, when a socket has something to read."""
+
+
+Event = tuple[Any, ...]
+"""Name and fields of one of the events in `relay`."""
+
+
+class Edge(Outlets, Protocol):
+    """The process: one for all streams."""
+
+    buffer: Buffer
+    emit: Callable[[Event], None]
+    """Sends an event to signalling."""
+    now_us: int
+    """When the present turn began, in microseconds of its clock."""
+
+    def at(self, due_us: int, callback: Callable[[int, int], int]) -> None:
+        """Calls back with (due, now) once it is due, and again as long as that returns a later time, not 0."""
 
 
 class Datagrams(Protocol):

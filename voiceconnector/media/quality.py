@@ -63,6 +63,16 @@ class StreamStats(NamedTuple):
     remote_reports: int = 0
     drift_ppm: int | None = None
     """How much faster the remote's audio clock runs than ours; None while that cannot be told."""
+    srtp_auth_failed: int = 0
+    """SRTP and SRTCP that the remote's key did not fit (RFC 3711 3.3), and so none of it."""
+    srtp_replayed: int = 0
+    """SRTP and SRTCP that came before, or too late to tell (RFC 3711 3.3.2)."""
+    srtp_truncated: int = 0
+    """Too short for what its suite adds."""
+    srtp_unencrypted: int = 0
+    """Plain RTP where SRTP was agreed."""
+    tap_dropped: int = 0
+    """Copies that a tap's listener was too slow for."""
 
 
 class Source(NamedTuple):
@@ -131,6 +141,15 @@ class Reception:
         else:
             self._timestamp = timestamp
             self._clock(timestamp, now_us)
+
+    def count(self, size: int, now_us: int) -> None:
+        """Takes account of a datagram that is not RTP: how many, how long, when."""
+        if size != self._size:
+            self._other_bytes, self._size = self.bytes - self.packets * size, size
+        self._offset += 1
+        self._uncounted += 1
+        self.first_us = self.first_us or now_us
+        self.last_us = now_us
 
     def _clock(self, timestamp: int, now_us: int) -> None:
         """A.8, in microseconds."""

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple, get_args
@@ -133,6 +134,28 @@ class SourceFinished(NamedTuple):
     """Why nothing or not all was sent; empty when it was."""
 
 
+class ProtectionFailed(NamedTuple):
+    """SRTP was agreed, and what came cannot be authenticated, or is plain RTP. Told once for each plan and reason."""
+
+    call: int
+    leg: str
+    source: Address | None
+    """None: the plan's keys can not be used."""
+    why: str
+    """AUTHENTICATION or UNENCRYPTED of `plan`; or what is wrong with the plan's keys."""
+
+
+class SinkFailed(NamedTuple):
+    """A recording, capture or tap has ended early, or could not begin. Told once for each."""
+
+    call: int
+    leg: str
+    sink: str
+    """Its kind: "Record", "Capture", "Tap"."""
+    path: str
+    problem: str
+
+
 class CallStats(NamedTuple):
     """The counters of a call's streams: the answer to a query, or the last ones."""
 
@@ -165,13 +188,14 @@ class RelayDied(NamedTuple):
 
 Told = (
     FirstPacket | NoMedia | MediaStopped | WrongSource | Flooded | SilentAudio | AudioHeard | WrongPayloadType
-    | ClockDrift | DigitReceived | ToneDigit | SourceFinished | CallStats | MinuteStats | PortUnavailable
+    | ClockDrift | DigitReceived | ToneDigit | SourceFinished | ProtectionFailed | SinkFailed | CallStats
+    | MinuteStats | PortUnavailable
 )  # fmt: skip
 """What the process tells."""
 RelayEvent = Told | RelayDied
 
 _EVENTS: dict[str, Callable[..., Told]] = {event.__name__: event for event in get_args(Told)}
-_PACKAGE_ROOT = str(Path(__file__).parents[2])
+_PACKAGE_ROOT = Path(__file__).parents[2]
 
 
 class PortPool:
@@ -383,7 +407,7 @@ class Relay:
                 [sys.executable, "-P", "-S", "-m", module, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, "PYTHONPATH": _PACKAGE_ROOT},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())},
             )
         except OSError:
             ours.close()
@@ -454,6 +478,14 @@ class Relay:
 
     def _reap(self) -> None:
         self._dying = [process for process in self._dying if process.poll() is None]
+
+
+def _import_path() -> list[str]:
+    """Where the process finds this package and its one dependency; it does without `site`, to start at once."""
+    needed = filter(None, map(find_spec, ("pylibsrtp", "_cffi_backend")))
+    folders = [Path(spec.origin).parent for spec in needed if spec.origin]
+    parents = [folder.parent if folder.name == "pylibsrtp" else folder for folder in folders]
+    return list(dict.fromkeys(map(str, (_PACKAGE_ROOT, *parents))))
 
 
 def _event(name: str, fields: list[Any]) -> RelayEvent:

@@ -24,16 +24,17 @@ from itertools import count
 from random import Random
 from select import EPOLLIN, epoll
 from time import monotonic_ns, sleep, time_ns
-from typing import Any
+from typing import Any, Literal
 
+from voiceconnector.media.file import File
 from voiceconnector.media.g711 import Clip
 from voiceconnector.media.lane import Buffer
 from voiceconnector.media.plan import Address, MediaPlan, PortPair, StreamPlan, Wire
-from voiceconnector.media.port import Handler
+from voiceconnector.media.port import Event, Handler
 from voiceconnector.media.quality import StreamStats
 from voiceconnector.media.reports import Reporter
 from voiceconnector.media.sources import Player
-from voiceconnector.media.stream import Event, Stream
+from voiceconnector.media.stream import Stream
 
 SWEEP_US = 500_000
 """How often streams are looked at for silence."""
@@ -231,6 +232,7 @@ class RelayProcess:
         self._channel = channel
         self._most_ports = (descriptors - DESCRIPTORS_TO_SPARE) // 2
         self._events: list[Event] = []
+        self.emit = self._events.append
         self._poll = epoll()
         self._handlers: list[Handler] = []  # by file descriptor: quicker here than a dictionary
         self._timers: list[tuple[int, int, Callable[[int, int], int]]] = []
@@ -238,11 +240,11 @@ class RelayProcess:
         self._ports: dict[PortPair, OpenPort] = {}
         self._opening: deque[PortPair] = deque()
         self._calls: dict[int, Call] = {}
-        self._buffer = Buffer()
+        self.buffer = Buffer()
         self._clips: dict[tuple[str, int, int], Clip] = {}
-        self._now_us = monotonic_ns() // 1000
-        self._swept_us = self._now_us
-        self._epoch_us = time_ns() // 1000 - self._now_us
+        self.now_us = monotonic_ns() // 1000
+        self._swept_us = self.now_us
+        self.wall_us = time_ns() // 1000 - self.now_us
         self._chance = Random(os.urandom(32))
         self._listening = True
         self._commands: dict[str, Callable[..., None]] = {
@@ -252,7 +254,7 @@ class RelayProcess:
             "query": self.query,
         }
         self._watch(channel.socket, self._obey)
-        self._at(self._now_us + SWEEP_US, self._sweep)
+        self.at(self.now_us + SWEEP_US, self._sweep)
 
     def run(self) -> None:
         """Serves until the other end of the channel closes."""
@@ -274,13 +276,13 @@ class RelayProcess:
     def turn(self) -> None:
         """Waits for something to do, and does it."""
         now_us = monotonic_ns() // 1000
-        early_us = self._now_us + TURN_US - now_us
+        early_us = self.now_us + TURN_US - now_us
         if early_us > 0:
             sleep(early_us / 1_000_000)
             now_us += early_us
         wait_us = max(0, self._timers[0][0] - now_us)
         ready = self._poll.poll(wait_us / 1_000_000, EVENTS_AT_A_TIME)
-        now_us = self._now_us = monotonic_ns() // 1000
+        now_us = self.now_us = monotonic_ns() // 1000
         handlers = self._handlers
         for descriptor, _ in ready:
             handlers[descriptor](now_us)
@@ -299,7 +301,7 @@ class RelayProcess:
             self._poll.register(descriptor, EPOLLIN)
         self._handlers[descriptor] = handler
 
-    def _at(self, due_us: int, callback: Callable[[int, int], int]) -> None:
+    def at(self, due_us: int, callback: Callable[[int, int], int]) -> None:
         """Calls back with (due, now) once due, and again as long as it returns a later due time, not 0."""
         heappush(self._timers, (due_us, next(self._order), callback))
 
@@ -312,7 +314,7 @@ class RelayProcess:
             except Exception:
                 _report()
             if again_us:
-                self._at(max(again_us, now_us + 1), callback)
+                self.at(max(again_us, now_us + 1), callback)
 
     def _obey(self, _now_us: int) -> None:
         for name, *arguments in self._channel.receive():
@@ -324,7 +326,7 @@ class RelayProcess:
     def open(self, address: str, ports: list[int]) -> None:
         """Opens these RTP ports and those after them, a few each turn; "opened" says how it went."""
         if not self._opening:
-            self._at(self._now_us, self._open_some)
+            self.at(self.now_us, self._open_some)
         self._opening.extend([PortPair(address, port) for port in ports])
 
     def _open_some(self, _due_us: int, now_us: int) -> int:
@@ -351,7 +353,7 @@ class RelayProcess:
         entry = self._calls.get(call)
         if entry is None:
             entry = self._calls[call] = Call()
-        entry.wire, entry.since_us = wire, self._now_us
+        entry.wire, entry.since_us = wire, self.now_us
         if entry.streams is not None or not self._can_wait(call, entry):
             self._wake(call)
 
@@ -373,7 +375,7 @@ class RelayProcess:
         if entry is None:
             return
         if entry.streams is None:
-            entry.minute_us = self._now_us + MINUTE_US
+            entry.minute_us = self.now_us + MINUTE_US
         streams = entry.streams = entry.streams or {}
         plans = MediaPlan.from_wire(entry.wire).streams
         for leg in streams.keys() - {plan.leg for plan in plans}:
@@ -398,45 +400,43 @@ class RelayProcess:
         stream = streams.get(plan.leg)
         sources = stream.plan.sources if stream else ()
         if stream is None:
-            stream = streams[plan.leg] = Stream(call, plan, port, self._buffer, self._events.append)
-            stream.rtcp.reporter = Reporter(self._chance, self._epoch_us, self._now_us)
+            stream = streams[plan.leg] = Stream(call, plan, port, self)
+            stream.rtcp.reporter = Reporter(self._chance, self.wall_us, self.now_us)
         stream.replan(plan, port, since_us)
         if plan.sources != sources:
             player = stream.player or Player(self._load, *_random_start())
-            if stream.play(player, self._now_us):
-                self._at(self._now_us, stream.tick)
+            if stream.play(player, self.now_us):
+                self.at(self.now_us, stream.tick)
 
     def release(self, call: int) -> None:
         """Ends the call's streams; the final "CallStats" follows."""
         self._leave(call)
-        self._tell_stats("CallStats", call, True)
+        stats = self._stats(call)
         entry = self._calls.pop(call, None)
-        if entry is None:
-            return
-        for stream in (entry.streams or {}).values():
-            stream.close()
-        for _, pair, *_ in entry.wire:
-            if pair in self._ports:
-                self._ports[pair].call = None
+        if entry is not None:
+            for stream in (entry.streams or {}).values():
+                stream.close()
+            for _, pair, *_ in entry.wire:
+                if pair in self._ports:
+                    self._ports[pair].call = None
+        self._events.append(("CallStats", call, True, stats))  # what it wrote is complete by now
 
     def _leave(self, call: int) -> None:
         entry = self._calls.get(call)
         for stream in ((entry and entry.streams) or {}).values():
-            stream.leave(self._now_us)
+            stream.leave(self.now_us)
 
     def query(self, call: int) -> None:
         """Answers with "CallStats" as they are now."""
-        self._tell_stats("CallStats", call, False)
+        self._events.append(("CallStats", call, False, self._stats(call)))
 
-    def _tell_stats(self, name: str, call: int, *fields: bool) -> None:
+    def _stats(self, call: int) -> list[tuple[Any, ...]]:
         entry = self._calls.get(call)
         if entry is None:
-            stats = []
-        elif entry.streams is None:
-            stats = [StreamStats(leg) for leg, *_ in entry.wire]
-        else:
-            stats = [stream.stats() for stream in entry.streams.values()]
-        self._events.append((name, call, *fields, [tuple(one) for one in stats]))
+            return []
+        if entry.streams is None:
+            return [tuple(StreamStats(leg)) for leg, *_ in entry.wire]
+        return [tuple(stream.stats()) for stream in entry.streams.values()]
 
     def _sweep(self, _due_us: int, now_us: int) -> int:
         self._channel.flush()
@@ -451,9 +451,28 @@ class RelayProcess:
                 count += 1
             if entry.streams and now_us >= entry.minute_us:
                 entry.minute_us += MINUTE_US
-                self._tell_stats("MinuteStats", call)
+                self._events.append(("MinuteStats", call, self._stats(call)))
         self._listening = count <= LISTENED_STREAMS
         return now_us + SWEEP_US
+
+    def open_new(self, path: str) -> File:
+        """An empty file, with its folder. OSError."""
+        return _open(path, "wb")
+
+    def open_on(self, path: str) -> File:
+        """A file to write on at its end, with its folder. OSError."""
+        return _open(path, "ab")
+
+    def open_tap(self, path: str) -> socket.socket:
+        """A Unix datagram socket that another program listens on. OSError."""
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            made.setblocking(False)
+            made.connect(path)
+        except OSError:
+            made.close()
+            raise
+        return made
 
     def _load(self, path: str) -> Clip:
         """The audio of a WAV file, read again when the file has changed. OSError, ValueError."""
@@ -467,6 +486,11 @@ class RelayProcess:
             with open(path, "rb") as file:
                 self._clips[key] = Clip(file.read())
         return self._clips[key]
+
+
+def _open(path: str, mode: Literal["ab", "wb"]) -> File:
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    return open(path, mode, buffering=0)
 
 
 def _random_start() -> tuple[int, int, int]:

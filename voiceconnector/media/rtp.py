@@ -27,6 +27,8 @@ FIXED_HEADER = Struct("!HHII")
 """First 16 bits as one number, sequence number, timestamp, SSRC."""
 HEADER_SIZE = FIXED_HEADER.size
 
+SSRC = slice(8, 12)
+
 VERSION_2 = 0x8000
 PADDING = 0x2000
 EXTENSION = 0x1000

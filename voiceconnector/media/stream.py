@@ -5,18 +5,21 @@ reason. `lane` has the hot path, for a remote that sends from its signalled addr
 through `Stream.receive`, and all that are not plain audio in order through `Stream.takes`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from voiceconnector.media import rtp
+from voiceconnector.media import rtp, srtp
 from voiceconnector.media.hearing import Hearing
-from voiceconnector.media.lane import BUFFER_SIZE, Buffer, Lane, Send
+from voiceconnector.media.impairment import Network
+from voiceconnector.media.lane import BUFFER_SIZE, Lane, Send
 from voiceconnector.media.latch import Latch
 from voiceconnector.media.plan import Address, Echo, Forward, StreamPlan
-from voiceconnector.media.port import Port
+from voiceconnector.media.port import Edge, Handler, Port
+from voiceconnector.media.protection import Protection
 from voiceconnector.media.quality import TICK_US, StreamStats
 from voiceconnector.media.reports import Sent
 from voiceconnector.media.rtcp_port import RtcpPort
+from voiceconnector.media.sinks import Kept, Sinks
 from voiceconnector.media.sources import PTIME_MS, Player
 from voiceconnector.media.watch import Watch
 
@@ -25,9 +28,6 @@ QUIET_US = 2_000_000
 LATE_US = 200_000
 """Sources that are later than this let the missed frames go."""
 
-Event = tuple[Any, ...]
-"""Name and fields of one of the events in `relay`."""
-
 _unpack_header = rtp.FIXED_HEADER.unpack_from
 
 
@@ -35,27 +35,32 @@ class Stream:
     """One leg of a call while it lasts: its plan, its source, its counters."""
 
     __slots__ = (
-        "_buffer", "_connected", "_emit", "_lane", "_latch", "_linked", "_malformed", "_outputs", "_port",
-        "_settled", "_settled_bytes", "_siblings", "_stranger_told", "_ticked_us", "_ticking", "_watch",
-        "_wrong_payload_type", "_wrong_source", "call", "hearing", "plan", "player", "rtcp", "send", "send_failed",
-        "sent_bytes", "sent_packets",
+        "_arriving", "_connected", "_edge", "_guard", "_lane", "_latch", "_leaving", "_linked", "_malformed",
+        "_outputs", "_port", "_protection", "_settled", "_settled_bytes", "_siblings", "_sinks", "_stranger_told",
+        "_ticked_us", "_ticking", "_transmit", "_watch", "_wrong_payload_type", "_wrong_source", "call", "hearing",
+        "plan", "player", "rtcp", "send", "send_failed", "sent_bytes", "sent_packets",
     )  # fmt: skip
 
-    def __init__(self, call: int, plan: StreamPlan, port: Port, buffer: Buffer, emit: Callable[[Event], None]) -> None:
+    def __init__(self, call: int, plan: StreamPlan, port: Port, edge: Edge) -> None:
         """Takes the port; `plan` is run once it has been given to `replan` too."""
         self.call = call
         self.plan = plan
         self.player: Player | None = None
-        self.rtcp = RtcpPort(plan.remote_rtcp, port, buffer)
+        self.rtcp = RtcpPort(plan, port, edge)
         self.sent_packets = self.sent_bytes = self.send_failed = 0
-        self.send: Send = self._send_unconnected
+        self.send: Send = _send_nowhere
+        self._transmit: Send = self._send_unconnected
         self._port = port
-        self._buffer = buffer
-        self._emit = emit
-        self._lane = Lane(self, buffer)
+        self._edge = edge
+        self._lane = Lane(self, edge.buffer)
         self._watch = Watch(self._lane, self._tell)
         self.hearing = Hearing(self._lane, self._tell)
         self._latch = Latch(plan.remote)
+        self._guard: Protection | None = None  # remembers keys and counts when the plan has none
+        self._protection: Protection | None = None
+        self._sinks: Sinks | None = None
+        self._arriving: Network[tuple[bytes, Address]] | None = None
+        self._leaving: Network[bytes] | None = None
         self._siblings: tuple[Stream, ...] = ()
         self._linked: tuple[Stream, ...] = ()
         self._outputs: tuple[Stream, ...] = ()
@@ -69,16 +74,45 @@ class Stream:
         if port is not self._port:
             self._leave_port()
             self._port = port
-            port.assign(self.receive, self.rtcp.receive)
         self.plan = plan
         self._lane.plain = rtp.plain_words(plan.payload_types)
         self.hearing.replan()
+        self._equip(plan)
         self._latch.rearm(plan.remote)
-        self.rtcp.replan(plan.remote_rtcp, port)
+        self.rtcp.replan(plan, port, self._protection, self._sinks)
         if self._connected and not self._latch.settled:
             self._disconnect()
+        port.assign(self._receiver(), self.rtcp.receive)
+        self._send_through()
         self._watch.replan(now_us)
         self._stranger_told = False
+
+    def _equip(self, plan: StreamPlan) -> None:
+        """Has ready what stands between this leg's packets and its remote, and what else takes them."""
+        if plan.srtp:
+            self._guard = self._guard or Protection(self._edge.buffer, self._tell)
+            self._guard.replan(plan.srtp)
+        self._protection = self._guard if plan.srtp else None
+        if self._sinks or any(isinstance(sink, Kept) for sink in plan.sinks):
+            self._sinks = self._sinks or Sinks(self.call, plan, self._edge, self._tell)
+            self._sinks.replan(plan.sinks, plan.pair)
+        arriving, leaving = plan.impair_received, plan.impair_sent
+        if arriving != (self._arriving and self._arriving.impairment):
+            self._arriving = Network(arriving, self._edge.at, self._emerged) if arriving else None
+        if leaving != (self._leaving and self._leaving.impairment):
+            self._leaving = Network(leaving, self._edge.at, self._leave) if leaving else None
+
+    def _receiver(self) -> Handler:
+        """What packets on the RTP socket are to be received by: a hot path where that does all the plan says."""
+        protection = self._protection
+        unusual = self._arriving or self._sinks or self.plan.protocol != "RTP"
+        if not self._connected or unusual or (protection and not protection.settled):
+            return self.receive
+        self._lane.receive_into = self._port.rtp.recv_into
+        if protection and protection.receiver:
+            self._lane.unprotect_by(protection.receiver)
+            return self._lane.receive_protected
+        return self._lane.receive
 
     def link(self, streams: Mapping[str, "Stream"]) -> None:
         """Finds the streams that its sinks lead to, once all of the call have their plans."""
@@ -96,40 +130,79 @@ class Stream:
 
     def receive(self, now_us: int) -> None:
         """One RTP packet from anywhere, and all that wait once that has connected the socket."""
-        if self._receive_from_anywhere(now_us) and self._connected:
+        connected = self._connected
+        if self._receive_from_anywhere(now_us) and self._connected and not connected:
             # What came before the connection may be anyone's; what comes after it can not.
             while self._receive_from_anywhere(now_us):
                 pass
 
     def _receive_from_anywhere(self, now_us: int) -> bool:
+        buffer = self._edge.buffer
         try:
-            size, source = self._port.rtp.recvfrom_into(self._buffer.data)
-        except OSError:
+            size, source = self._port.rtp.recvfrom_into(buffer.data)
+        except OSError as error:
+            self.count_receive_failure(error)
             return False
-        source, first = source[:2], not self._lane.packets
+        if self._arriving:
+            self._arriving.carry((bytes(buffer.views[size]), source[:2]), now_us)
+        else:
+            self._arrived(size, source[:2], now_us)
+        return True
+
+    def _emerged(self, arrival: tuple[bytes, Address], now_us: int) -> None:
+        """A packet that was delayed lies in the buffer as if it had just been received."""
+        data, source = arrival
+        self._edge.buffer.data[: len(data)] = data
+        self._arrived(len(data), source, now_us)
+
+    def _arrived(self, size: int, source: Address, now_us: int) -> None:
+        """One datagram of this source, in the buffer's first `size` bytes."""
+        first = not self._lane.packets
         if not self._latch.accepts(source):
             self._count_stranger(source)
-        elif self.takes(size, now_us):
-            if first:
-                self._tell("FirstPacket", source, self._latch.signalled)
-            self._latch.take(source)
-            for out in self._outputs:
-                out.forward(self._buffer.views[size])
-            if self._latch.settled and not self._connected:
-                self._connect(source)
-        return True
+            return
+        protection = self._protection
+        in_between = protection and not protection.settled
+        if protection:
+            size = protection.unprotect(size, source, self.plan)
+            if not size:
+                return
+        if not self.takes(size, now_us):
+            return
+        if first:
+            self._tell("FirstPacket", source, self._latch.signalled)
+        self._latch.take(source)
+        self._hand_on(self._edge.buffer.views[size], source, now_us)
+        if self._latch.settled and not self._connected:
+            self._connect(source)
+        elif in_between:
+            self._port.assign(self._receiver(), self.rtcp.receive)
+
+    def _hand_on(self, packet: memoryview, source: Address, now_us: int) -> None:
+        for out in self._outputs:
+            out.forward(packet)
+        if self._sinks:
+            self._sinks.capture(packet, now_us, source)
+            if self.plan.receive:
+                self._sinks.take(packet, now_us)
 
     def takes(self, size: int, now_us: int) -> bool:
         """Takes account of the packet in the buffer's first `size` bytes, or counts why it is dropped."""
-        fault = rtp.fault(self._buffer.views[size], self.plan.payload_types) if size < BUFFER_SIZE else rtp.MALFORMED
+        if self.plan.protocol == "UDPTL" and 0 < size < BUFFER_SIZE:
+            self._lane.count(size, now_us)
+            return True
+        packet = self._edge.buffer.views[size]
+        fault = rtp.fault(packet, self.plan.payload_types) if size < BUFFER_SIZE else rtp.MALFORMED
         if fault is None:
-            _, sequence_number, timestamp, ssrc = _unpack_header(self._buffer.data)
+            _, sequence_number, timestamp, ssrc = _unpack_header(packet)
             self._lane.update(size, sequence_number, timestamp, ssrc, now_us)
-            self.hearing.hear(self._buffer.views[size], self.plan, now_us)
+            if self._protection:
+                self._protection.note(ssrc)
+            self.hearing.hear(packet, self.plan, now_us)
             return True
         if fault == rtp.WRONG_PAYLOAD_TYPE:
             self._wrong_payload_type += 1
-            self.hearing.hear_wrong(self._buffer.data[1] & rtp.PAYLOAD_TYPE)
+            self.hearing.hear_wrong(packet[1] & rtp.PAYLOAD_TYPE)
         else:
             self._malformed += 1
         return False
@@ -140,6 +213,11 @@ class Stream:
             self.send(packet)
         except OSError:
             self.send_failed += 1
+
+    def refuse(self, status: int, size: int) -> None:
+        """A packet from the connected remote could not be unprotected; `status` is libsrtp's."""
+        if self._protection:
+            self._protection.refuse(srtp.reason(status), size, self._latch.source, self.plan)
 
     def count_receive_failure(self, error: OSError) -> None:
         """Nothing was there after all, or the remote's host says that it does not listen (ICMP)."""
@@ -160,7 +238,7 @@ class Stream:
 
     def _tell(self, name: str, *fields: Any) -> None:
         """Sends an event of this leg to signalling."""
-        self._emit((name, self.call, self.plan.leg, *fields))
+        self._edge.emit((name, self.call, self.plan.leg, *fields))
 
     def _send_unconnected(self, packet: bytes | memoryview) -> int:
         destination = self._latch.destination
@@ -170,12 +248,12 @@ class Stream:
 
     def _connect(self, remote: Address) -> None:
         try:
-            self._port.connect(remote, self._lane.receive)
+            self._port.connect(remote, self.receive)
         except OSError:
             return  # remains as it is: slower, and just as right
         self._connected = True
-        self._lane.receive_into = self._port.rtp.recv_into
-        self._send_by(self._port.rtp.send)
+        self._port.assign(self._receiver(), self.rtcp.receive)
+        self._send_through()
 
     def _disconnect(self) -> None:
         try:
@@ -183,13 +261,40 @@ class Stream:
         except OSError:
             return
         self._connected = False
-        self._send_by(self._send_unconnected)
+        self._send_through()
 
-    def _send_by(self, send: Send) -> None:
-        """Has itself sent to in this way, by all streams that lead to it."""
+    def _send_through(self) -> None:
+        """Has itself sent to through all that its plan puts before the remote, by all streams that lead to it."""
+        send = self._transmit = self._port.rtp.send if self._connected else self._send_unconnected
+        if self._leaving:
+            send = self._send_late
+        if self._protection:
+            send = self._protection.sending(send)
+        if self._sinks and self._sinks.captures:
+            send = self._captured(send)
         self.send = send
         for stream in self._siblings:
             stream._lead_to(stream._outputs)
+
+    def _send_late(self, packet: bytes | memoryview) -> int:
+        """Into the bad network, which is as good as sent."""
+        if self._leaving:
+            self._leaving.carry(bytes(packet), self._edge.now_us)
+        return len(packet)
+
+    def _leave(self, packet: bytes, _now_us: int) -> None:
+        try:
+            self._transmit(packet)
+        except OSError:
+            self.send_failed += 1
+
+    def _captured(self, send: Send) -> Send:
+        def capture_and_send(packet: bytes | memoryview) -> int:
+            if self._sinks and self._latch.destination:
+                self._sinks.capture(packet, self._edge.now_us, self._latch.destination, sent=True)
+            return send(packet)
+
+        return capture_and_send
 
     def _lead_to(self, outputs: tuple["Stream", ...]) -> None:
         """Sends what comes to these streams from now on."""
@@ -240,6 +345,8 @@ class Stream:
         if outputs is not self._outputs:
             self._lead_to(outputs)
         self._watch.look_for_silence(self.plan, now_us)
+        if self._sinks:
+            self._sinks.sweep()
         self.hearing.sweep(now_us)
         self.rtcp.sweep()
         reporter = self.rtcp.reporter
@@ -277,7 +384,7 @@ class Stream:
         """All counters as they are now."""
         for stream in self._siblings:
             stream._settle()
-        lane = self._lane
+        lane, guard, sinks = self._lane, self._guard, self._sinks
         stats = StreamStats(
             leg=self.plan.leg,
             packets=lane.packets,
@@ -301,15 +408,27 @@ class Stream:
             jitter_total_us=self.hearing.jitter_total_us,
             jitter_samples=self.hearing.jitter_samples,
             drift_ppm=self.hearing.drift_ppm,
+            srtp_auth_failed=guard.auth_failed if guard else 0,
+            srtp_replayed=guard.replayed if guard else 0,
+            srtp_truncated=guard.truncated if guard else 0,
+            srtp_unencrypted=guard.unencrypted if guard else 0,
+            tap_dropped=sinks.dropped if sinks else 0,
         )
         return self.rtcp.reporter.completed(stats) if self.rtcp.reporter else stats
 
     def close(self) -> None:
         """The call is over: it lets go of its port, of the other streams and of itself."""
         self._siblings = self._outputs = self._linked = ()
+        self.rtcp.close()
+        for network in (self._arriving, self._leaving):
+            if network:
+                network.close()
+        if self._sinks:
+            self._sinks.close()
         self._leave_port()
         self.player = None
-        self.send = _send_nowhere
+        self.send = self._transmit = _send_nowhere
+        self._guard = self._protection = self._sinks = None
         self._lane.close()
         del self._watch, self.hearing
 

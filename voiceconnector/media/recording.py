@@ -1,0 +1,105 @@
+"""A leg's audio as a WAV file: 8,000 Hz, mono, 16-bit PCM, placed by RTP timestamp (RFC 3550 5.1).
+
+What is missing is silence; what comes late is put in its place as long as that has not been written. The file
+is readable at any moment, should the program be killed. Leaves out: other codecs, comfort noise, clock drift.
+"""
+
+from struct import Struct
+
+from voiceconnector.media import rtp
+from voiceconnector.media.file import File, write_whole
+from voiceconnector.media.g711 import EXPAND, FRAME_SAMPLES, SAMPLE_RATE, expand
+
+LONGEST_GAP = 10 * SAMPLE_RATE
+"""Samples of silence for one gap, and by how much audio may outrun the time that has passed. A timestamp further
+away, or as far back, is a clock that began anew."""
+KEPT_BACK = SAMPLE_RATE // 4
+"""Samples not yet written, so that late packets find their place: as deep as jitter buffers get."""
+MOST_BYTES = 1 << 30
+"""Of audio in one file: more than 18 hours."""
+
+_SAMPLE = 2
+_HEADER = Struct("<4sI4s4sIHHIIHH4sI")
+
+
+def header(data_size: int) -> bytes:
+    """RIFF, "fmt " and the head of "data" for so many bytes of audio."""
+    rate = SAMPLE_RATE * _SAMPLE
+    sizes = 36 + data_size, b"WAVE", b"fmt ", 16, 1, 1, SAMPLE_RATE, rate, _SAMPLE, 8 * _SAMPLE, b"data", data_size
+    return _HEADER.pack(b"RIFF", *sizes)
+
+
+def _samples(time_us: int) -> int:
+    return time_us * SAMPLE_RATE // 1_000_000
+
+
+class Recording:
+    """One WAV file being written. Raises OSError from `flush`; then it is to be closed."""
+
+    def __init__(self, file: File) -> None:
+        """Takes the file, an empty one. OSError when it can not be written; it is closed then."""
+        self._file = file
+        self._pending = bytearray()
+        self._written = 0  # bytes of audio in the file
+        self._ssrc = self._timestamp = -1  # of the sample at the file's beginning
+        self._first_us = self._last_us = 0
+        try:
+            write_whole(file, header(0))
+        except OSError:
+            file.close()
+            raise
+
+    def take(self, packet: memoryview, now_us: int) -> None:
+        """One RTP packet that has come in; anything but G.711 leaves a gap."""
+        payload_type = packet[1] & rtp.PAYLOAD_TYPE
+        bounds = rtp.payload_bounds(packet)
+        if payload_type not in EXPAND or bounds is None:
+            return
+        _, _, timestamp, ssrc = rtp.FIXED_HEADER.unpack_from(packet)
+        audio = expand(bytes(packet[slice(*bounds)]), payload_type)
+        self._place(self._position(timestamp, ssrc, now_us), audio)
+        self._last_us = now_us
+
+    def _position(self, timestamp: int, ssrc: int, now_us: int) -> int:
+        """Where the packet belongs, in bytes of audio from the file's beginning."""
+        end = (self._written + len(self._pending)) // _SAMPLE
+        if ssrc == self._ssrc:
+            at = end + (timestamp - self._timestamp - end + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
+            if end - LONGEST_GAP <= at <= min(end, _samples(now_us - self._first_us)) + LONGEST_GAP:
+                return at * _SAMPLE
+        self._first_us = self._first_us or now_us
+        quiet = _samples(now_us - self._last_us) - FRAME_SAMPLES if end else 0
+        at = end + max(0, min(quiet, LONGEST_GAP))
+        self._ssrc, self._timestamp = ssrc, timestamp - at & 0xFFFFFFFF
+        return at * _SAMPLE
+
+    def _place(self, position: int, audio: bytes) -> None:
+        at = position - self._written
+        if at < 0:
+            return  # too late
+        pending = self._pending
+        if at > len(pending):
+            pending += bytes(at - len(pending))
+        pending[at : at + len(audio)] = audio
+
+    def flush(self, all_of_it: bool = False) -> None:
+        """Writes what is not kept back for late packets, and has the header say so."""
+        size = len(self._pending) - (0 if all_of_it else KEPT_BACK * _SAMPLE)
+        size = min(size, MOST_BYTES - self._written)
+        if size <= 0:
+            return
+        write_whole(self._file, memoryview(self._pending)[:size])
+        del self._pending[:size]
+        self._written += size
+        self._file.seek(0)
+        write_whole(self._file, header(self._written))
+        self._file.seek(0, 2)
+        if self._written >= MOST_BYTES:
+            raise OSError("the recording has grown to its limit of 1 GiB")
+
+    def close(self) -> None:
+        """Writes the rest and closes the file. OSError when that could not be written; it is closed all the same."""
+        try:
+            self.flush(all_of_it=True)
+        finally:
+            self._file.close()
