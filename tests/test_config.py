@@ -432,7 +432,8 @@ ADDRESS = "must be an IP address and port such as 127.0.0.1:5060 or [::1]:5060, 
             "[http]",
             "[htp]",
             ":5: htp is an unknown key; did you mean http? (known here: profile, overrides, "
-            "data_dir, account_id, http, dns, regions, pstn, voice_connectors, voice_connector_groups, deletion_queue)",
+            "data_dir, account_id, http, dns, regions, tls, pstn, voice_connectors, voice_connector_groups, "
+            "deletion_queue)",
         ),
         ('profile = "lab"', 'profile = "prod"', ":1: profile = 'prod': must be lab or aws"),
         (

@@ -13,8 +13,9 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from .calls import explain, media_report
@@ -22,30 +23,29 @@ from .calls.events import CallEvent
 from .calls.history import CallHistory
 from .calls.roles import PSTN
 from .calls.switch import Switch
-from .calls.termination import NextHop
-from .config import Address, Config, PstnRoute, Region, wav_file
+from .config import Address, Config, wav_file
 from .control import server
 from .control.call_orders import CallOrder, CannotCall
 from .dns import Resolver, Server, Upstream, system_servers
+from .encryption import Encryption
 from .faults import Condition, Regions
+from .listeners import StartError, is_ipv6, open_pair, open_region
 from .media.outage import MutableRelay
 from .media.relay import Relay
-from .pstn.behaviours import Route, Routing, behaviour
 from .pstn.carrier import NoPort, PublicNetwork
 from .records import cdr, ladder
 from .records.ladder import Packet, render_messages
 from .records.metrics import Metrics
 from .records.sinks import InUse, Sink
 from .sip.digest import DigestServer
-from .sip.hop import Hop, Local, host_port
+from .sip.hop import Hop, host_port
 from .sip.ids import Ids
-from .sip.transport import Transport, free_port
-from .sip.uri import SipUri
-from .trunk.model import Snapshot
+from .sip.transport import Transport
 from .trunk.numbers import country_of
 from .trunk.routing import unassigned
 from .trunk.store import Conflict, Store, StoreError
 from .trunk.zone import Answers, Edge
+from .way import Way, outward, routing_of
 
 log = logging.getLogger(__name__)
 
@@ -63,41 +63,6 @@ ACCEPT_SECONDS = 5.0
 RELAY_SECONDS = 10.0
 RELAY_PAUSE = 0.005
 """Seconds between batches of commands to the relay."""
-
-
-class StartError(Exception):
-    """The emulator cannot start; the text is one line for a person."""
-
-
-class Way:
-    """The way to the public network: its phones, a SIP peer of the user's, or back in to a number of the trunk."""
-
-    def __init__(self, routing: Routing, media_addresses: Mapping[str, str], snapshot: Callable[[], Snapshot]) -> None:
-        self._routing = routing
-        self._media_addresses = media_addresses
-        self._snapshot = snapshot
-        self.locals: Mapping[tuple[str, str], Local] = {}
-        """The service's listeners."""
-        self.phones: Local | None = None
-        """The public network's."""
-
-    def next_hop(self, called: str, region: str) -> NextHop:
-        assert self.phones
-        transport, address = "UDP", (self.phones.host, self.phones.port)
-        if self._snapshot().inbound(called):
-            local = self.locals[PSTN, "UDP"]
-            address = (local.host, local.port)
-        elif (target := self._routing.route(called).target) is not None:
-            transport, address = target.transport, target.address
-        name = self._listener(region, address[0])
-        return NextHop(Hop(self.locals[name, transport], address), host_port(*address), self._media_addresses[name])
-
-    def media_address(self, region: str) -> str:
-        return self._media_addresses[self._listener(region, self.locals[PSTN, "UDP"].host)]
-
-    def _listener(self, region: str, far_host: str) -> str:
-        """The name of the Region's listener that can reach a host outside."""
-        return region if _is_ipv6(far_host) == _is_ipv6(self.locals[region, "UDP"].host) else _outward(region)
 
 
 class Emulator:
@@ -137,10 +102,10 @@ class Emulator:
         await self._open_relay()
         edges = self._prepare_dns()
         ids = Ids(random.SystemRandom())
-        routing = Routing([_route(route) for route in config.pstn_routes])
+        routing = routing_of(config.pstn_routes)
         media = {region.name: region.media_address for region in config.regions.values()}
-        outward = {_outward(region): config.pstn_address.host for region in config.regions}
-        way = Way(routing, media | outward, lambda: self.store.snapshot)
+        further = {outward(region): config.pstn_address.host for region in config.regions}
+        way = Way(routing, media | further, lambda: self.store.snapshot)
         profile = config.profile
         self.media = MutableRelay(self.relay)
         self.switch = Switch(
@@ -158,17 +123,18 @@ class Emulator:
         )
         self.network = PublicNetwork(routing, self.relay, config.pstn_address.host, ids)
         service = self._transport(Transport(self.switch.stack, settle=self._settle, on_fault=self._fault))
+        self._open_encryption(service)
         self._regions = Regions(config.regions, self._apply_condition)
         for region in config.regions.values():
-            edges[region.name] = await self._listen_in_region(service, region)
-            if _is_ipv6(region.udp.host) != _is_ipv6(config.pstn_address.host):
+            edges[region.name] = await open_region(service, region)
+            if is_ipv6(region.udp.host) != is_ipv6(config.pstn_address.host):
                 free = Address(config.pstn_address.host, 0)
-                await self._listen(service, "pstn.address", _outward(region.name), free, free)
-        await self._listen(service, "pstn.address", PSTN, config.pstn_address, config.pstn_address)
+                await open_pair(service, "pstn.address", outward(region.name), free, free)
+        await open_pair(service, "pstn.address", PSTN, config.pstn_address, config.pstn_address)
         way.locals = self.switch.stack.locals
         outside = self._transport(Transport(self.network.stack, settle=self._flush_relay))
         free = Address(config.pstn_address.host, 0)
-        way.phones = await self._listen(outside, "pstn.address", PHONES, free, free)
+        way.phones = await open_pair(outside, "pstn.address", PHONES, free, free)
         await self._open_dns()
         await self._open_http()
         self._tasks.append(asyncio.create_task(self._keep_house()))
@@ -190,6 +156,13 @@ class Emulator:
         self.sink = Sink(config.data_dir, account, log.warning)
         self.metrics = Metrics(self._region_of)
         self._opened.append(_asynchronous(self.sink.close))
+
+    def _open_encryption(self, service: Transport) -> None:
+        self.encryption = Encryption(self.config, service.connections)
+        try:
+            self.encryption.renew(datetime.now(UTC))
+        except ValueError as error:
+            raise StartError(str(error)) from error
 
     async def _open_relay(self) -> None:
         config = self.config
@@ -247,33 +220,6 @@ class Emulator:
         except OSError as error:
             raise StartError(f"dns.address = {address}: cannot listen there: {error.strerror}") from error
         self._opened += [self._upstream.close, self.dns.close]
-
-    async def _listen_in_region(self, service: Transport, region: Region) -> Edge:
-        """Bind all addresses of a Region; what DNS tells of them."""
-        key = f"regions.{region.name}"
-        udp = await self._listen(service, key, region.name, region.udp, region.tcp)
-        tcp = service.stack.locals[region.name, "TCP"]
-        for host in region.further_addresses:
-            path = f"{key}.further_addresses"
-            await self._listen(service, path, region.name, Address(host, udp.port), Address(host, tcp.port))
-        ports = {"UDP": udp.port} | ({"TCP": tcp.port} if tcp.host == udp.host else {})
-        return Edge((udp.host, *region.further_addresses), ports)
-
-    async def _listen(self, transport: Transport, key: str, name: str, udp: Address, tcp: Address) -> Local:
-        """Bind both; where both have the same address and port 0, a port that is free for both."""
-        address, protocol = udp, "udp"
-        try:
-            if udp == tcp and not udp.port:
-                udp = tcp = Address(udp.host, free_port(udp.host))
-            local = transport.open_udp(name, *udp)
-            address, protocol = tcp, "tcp"
-            await transport.open_tcp(name, *tcp)
-        except OSError as error:
-            where = key if key.endswith(("address", "addresses")) else f"{key}.{protocol}"
-            raise StartError(
-                f"{where} = {address}: cannot listen there ({protocol.upper()}): {error.strerror}"
-            ) from error
-        return local
 
     async def _open_http(self) -> None:
         self.http = server.HttpServer(server.application(self))
@@ -347,10 +293,18 @@ class Emulator:
                 collected = now
             busy = not idle
             self.sink.append()
+            if self.encryption.is_due(datetime.now(UTC)):
+                self.reload_certificates()
             try:
                 self.store.flush()
             except StoreError as error:
                 log.warning("%s", error)
+
+    # -- TLS
+
+    def reload_certificates(self) -> None:
+        """Begin TLS connections with the files there are now; those that are open go on with what they have."""
+        self.encryption.reload(datetime.now(UTC))
 
     # -- Regions
 
@@ -366,10 +320,10 @@ class Emulator:
     def regions(self) -> dict[str, dict[str, object]]:
         """Every Region by name: its state, its delay, and how many packets it has dropped."""
         dropped = self.transports[0].reach.dropped
-        return self._regions.shown({name: dropped[name] + dropped[_outward(name)] for name in self.config.regions})
+        return self._regions.shown({name: dropped[name] + dropped[outward(name)] for name in self.config.regions})
 
     def _apply_condition(self, name: str, condition: Condition) -> None:
-        for listener in (name, _outward(name)):
+        for listener in (name, outward(name)):
             self.transports[0].impede(listener, condition.delay)
         self.media.mute(self.config.regions[name].media_address, condition.state == "down")
         self._flush_relay(time.monotonic())
@@ -527,27 +481,6 @@ def _return_memory() -> None:
     gc.collect()
     with suppress(AttributeError):  # Another libc, which does as it likes.
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _outward(region: str) -> str:
-    """The name of the listener for the far side where that is of the other IP version than the Region's."""
-    return f"{region} to PSTN"
-
-
-def _is_ipv6(host: str) -> bool:
-    return ":" in host
-
-
-def _route(route: PstnRoute) -> Route:
-    named = behaviour(
-        route.behaviour,
-        ring_seconds=route.ring_seconds,
-        hang_up_after=route.hangup_after_seconds,
-        play=str(route.play) if route.play else None,
-        tone_hz=int(route.tone_hz) if route.behaviour == "tone" else None,
-        digits=route.digits or None,
-    )
-    return Route(route.match, named, SipUri.parse(route.target) if route.target else None)
 
 
 def _asynchronous(close: Callable[[], object]) -> Callable[[], Awaitable[None]]:

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -32,6 +32,19 @@ FOLLOW_SECONDS = 0.1
 COUNTERS_SECONDS = 2.0
 """How long the counters of a call may come after its end."""
 DEFAULT_URL = "http://127.0.0.1:8060"
+_CA_HELP = """
+This is {file}, valid until {until}. Have the PBX trust it:
+
+  Asterisk    pjsip.conf, [transport-tls]: protocol=tls, ca_list_file=/etc/asterisk/voiceconnector-ca.pem,
+              verify_server=yes; restart Asterisk, as transports are not reloaded
+  FreeSWITCH  append it to /etc/freeswitch/tls/cafile.pem; sofia profile: tls=true, tls-version=tlsv1.2,
+              tls-verify-policy=out; gateway: register-transport=tls
+  Kamailio    tls.cfg, [client:default]: ca_list=/etc/kamailio/voiceconnector-ca.pem, verify_certificate=yes,
+              require_certificate=yes; kamcmd tls.reload
+  baresip     config: sip_cafile voiceconnector-ca.pem, sip_verify_server yes; account: ;transport=tls in outbound
+  Debian      cp it to /usr/local/share/ca-certificates/voiceconnector.crt, then update-ca-certificates: all of them
+
+The names it stands for are <id>.voiceconnector.chime.aws and the addresses of the TLS listeners; port 5061."""
 
 
 class Commands(click.Group):
@@ -52,6 +65,7 @@ def main() -> None:
     voiceconnector call --to +12065550100    call your PBX from the PSTN
     voiceconnector calls                     what has called
     voiceconnector explain TRANSACTION_ID    why a call went as it did
+    voiceconnector ca > ca.pem               what a PBX is to trust for TLS
     """
 
 
@@ -77,8 +91,8 @@ def demo(seconds: float) -> None:
       voiceconnector demo
     Real sockets and real RTP on free loopback ports; exit 0 only if audio went both ways in both calls.
     """
-    from .app import StartError
     from .demo import run_demo
+    from .listeners import StartError
 
     try:
         carried = asyncio.run(run_demo(seconds))
@@ -94,6 +108,8 @@ def demo(seconds: float) -> None:
 def serve(path: Path | None, settings: tuple[str, ...], verbose: bool) -> None:
     """Run the emulator until SIGTERM or SIGINT; then hang up, write the records and exit 0.
 
+    SIGHUP has TLS read its certificate, key and CA files again, without a connection being dropped.
+
     \b
     Examples:
       voiceconnector serve --config lab.toml
@@ -103,9 +119,11 @@ def serve(path: Path | None, settings: tuple[str, ...], verbose: bool) -> None:
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    from .app import Emulator, StartError, new_event_loop, run
+    from .app import Emulator, new_event_loop, run
+    from .listeners import StartError
 
     def ready(emulator: Emulator) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, emulator.reload_certificates)
         _print_banner(config, emulator.listeners(), emulator.http.url)
         if sys.stdout.isatty():
             emulator.watchers.add(_print_event)
@@ -417,4 +435,40 @@ def check_config(file: Path, settings: tuple[str, ...]) -> None:
     Example:
       voiceconnector check-config lab.toml
     """
-    click.echo(describe(_load(file, settings)))
+    from .encryption import check_files
+
+    config = _load(file, settings)
+    try:
+        check_files(config, datetime.now(UTC))
+    except ValueError as error:
+        _fail(str(error), 2)
+    click.echo(describe(config))
+
+
+@main.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), envvar="VOICECONNECTOR_CONFIG", help=CONFIG_HELP)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+@click.option("--quiet", is_flag=True, help="Only the certificate.")
+def ca(path: Path | None, settings: tuple[str, ...], quiet: bool) -> None:
+    """Print the certificate of the development CA, and on stderr how a PBX is made to trust it.
+
+    The CA is made at the first start, or here, and kept under data_dir/tls. It signs what the TLS listeners show,
+    unless [tls] certificate names your own.
+
+    \b
+    Example:
+      voiceconnector ca --config lab.toml > voiceconnector-ca.pem
+    """
+    from .certificates import CertificateError, authority
+    from .encryption import tls_folder
+
+    config = _load(path, settings)
+    try:
+        made = authority(tls_folder(config), datetime.now(UTC))
+    except CertificateError as error:
+        _fail(str(error))
+    click.echo(made.certificate.read_text(), nl=False)
+    if not quiet:
+        click.echo(_CA_HELP.format(file=made.certificate.resolve(), until=f"{made.ends:%F}"), err=True)
+        if config.tls.certificate:
+            click.echo(f"The listeners show {config.tls.certificate}, which is yours (tls.certificate).", err=True)

@@ -96,7 +96,7 @@ class Region:
     rtp_ports: range
     """Even ports for RTP; RTCP has the next one (RFC 3550 11)."""
     further_addresses: tuple[str, ...] = ()
-    """IP addresses where UDP and TCP listen too, at the same ports; DNS answers with all of them in turn."""
+    """IP addresses where UDP, TCP and TLS listen too, at the same ports; DNS answers with all of them in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,18 @@ class PstnRoute:
     """DTMF digits to send after the answer."""
 
 
+class TlsFiles(NamedTuple):
+    """Files of the user for TLS, PEM all of them but the last."""
+
+    certificate: Path | None = None
+    """What the listeners present, with its chain; None: one that the development CA signs."""
+    private_key: Path | None = None
+    ca: Path | None = None
+    """CAs that PBXs are verified by, besides the system's."""
+    key_log: Path | None = None
+    """Where the secrets of all connections are written to, for Wireshark."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """All that can be configured."""
@@ -134,6 +146,7 @@ class Config:
     """The server that is asked for the hosts of origination routes; None: the system's."""
     regions: Mapping[str, Region]
     """By name, in AWS's order."""
+    tls: TlsFiles
     pstn_address: Address
     pstn_routes: tuple[PstnRoute, ...]
     """The first match wins."""
@@ -189,6 +202,7 @@ def describe(config: Config) -> str:
         lines.append(f"{region.name}: {listeners}, media {region.media_address} ports {pairs}")
         if region.further_addresses:
             lines.append(f"  also at {', '.join(region.further_addresses)}")
+    lines += [f"tls {key} {path}" for key, path in config.tls._asdict().items() if path]
     lines.append(f"pstn {config.pstn_address}")
     lines += [f"  {route.match}: {_route_described(route)}" for route in config.pstn_routes]
     if not any(route.match == "*" for route in config.pstn_routes):
@@ -404,7 +418,7 @@ def _target(value: object) -> str:
 def _config(document: Mapping[str, object]) -> Config:
     keys = (
         "profile", "overrides", "data_dir", "account_id",
-        "http", "dns", "regions", "pstn", "voice_connectors", "voice_connector_groups", "deletion_queue",
+        "http", "dns", "regions", "tls", "pstn", "voice_connectors", "voice_connector_groups", "deletion_queue",
     )  # fmt: skip
     table = Table(document, "", keys)
     profile = _profile(table)
@@ -421,6 +435,7 @@ def _config(document: Mapping[str, object]) -> Config:
         dns_forward=dns.get("forward", _server, None) if dns else None,
         dns_resolver=dns.get("resolver", _server, None) if dns else None,
         regions=regions,
+        tls=table.shape("tls", _tls_files) or TlsFiles(),
         pstn_address=pstn.get("address", _sip_address, _PSTN) if pstn else _PSTN,
         pstn_routes=pstn.shapes("routes", _pstn_route) if pstn else (),
         voice_connectors=table.shapes("voice_connectors", _voice_connector),
@@ -463,6 +478,19 @@ def _region(region_name: str, host: str, entries: object) -> Region | None:
         further_addresses=table.each("further_addresses", _ip),
     )
     return region if table.get("enabled", boolean, True) else None
+
+
+def _tls_files(entries: object, path: str) -> TlsFiles:
+    table = Table(entries, path, TlsFiles._fields)
+    files = TlsFiles(*(table.get(key, _path, None) for key in TlsFiles._fields))
+    for key, other in (("certificate", "private_key"), ("private_key", "certificate")):
+        if key in table and other not in table:
+            raise ShapeError(f"{path}.{key}", f"must come with {path}.{other}")
+    return files
+
+
+def _path(value: object) -> Path:
+    return Path(text(value))
 
 
 def _pstn_route(entries: object, path: str) -> PstnRoute:
@@ -520,6 +548,7 @@ def _check_listeners(config: Config) -> None:
             listeners += [
                 (path, "udp", Address(host, region.udp.port)),
                 (path, "tcp", Address(host, region.tcp.port)),
+                (path, "tcp", Address(host, region.tls.port)),
             ]
     taken: dict[tuple[str, Address], str] = {}
     for path, protocol, address in listeners:

@@ -100,9 +100,10 @@ def test_a_host_without_srv_records_takes_one_round_of_questions() -> None:
 
 
 def test_the_example_of_rfc_3263_leads_to_its_servers_in_order() -> None:
-    """RFC 3263 4.1, 4.2: NAPTR prefers TLS, which is not supported here, then TCP over UDP."""
+    """RFC 3263 4.1, 4.2: NAPTR prefers TLS; without that record, TCP over UDP."""
     zone: Zone = {
         (HOST, "NAPTR"): NAPTRS,
+        ("_sips._tcp.example.com", "SRV"): (Srv(0, 1, 5061, "server1.example.com"),),
         ("_sip._tcp.example.com", "SRV"): (
             Srv(1, 1, 5060, "server2.example.com"),
             Srv(0, 1, 5060, "server1.example.com"),
@@ -111,6 +112,8 @@ def test_the_example_of_rfc_3263_leads_to_its_servers_in_order() -> None:
         ("server1.example.com", "A"): ("192.0.2.1",),
         ("server2.example.com", "A"): ("192.0.2.2", "192.0.2.3"),
     }
+    assert targets(zone) == [("TLS", "192.0.2.1", 5061)]
+    zone[HOST, "NAPTR"] = tuple(record for record in NAPTRS if record.service != "SIPS+D2T")
     assert targets(zone) == [("TCP", "192.0.2.1", 5060), ("TCP", "192.0.2.2", 5060), ("TCP", "192.0.2.3", 5060)]
 
 

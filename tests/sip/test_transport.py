@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.wire import answer, body_of, header, request, told
-from voiceconnector.sip import transport as transport_module
+from voiceconnector.sip import connections as connections_module
 from voiceconnector.sip.hop import Hop, Local
 from voiceconnector.sip.ids import Ids
 from voiceconnector.sip.message import Request, Response
@@ -441,7 +441,7 @@ def test_after_a_peer_has_closed_the_next_request_opens_a_connection() -> None:
             first = await listener.connection()
             await first.receive()
             await first.close()
-            while ours.transport._connections:
+            while ours.transport.connections:
                 await asyncio.sleep(0)
             ours.send(local, listener.address)
             second = await listener.connection()
@@ -497,16 +497,16 @@ def test_a_peer_that_reads_nothing_is_cut_off() -> None:
                 await peer.receive()
                 for _ in range(400):
                     ours.send(local, ours.core.hops[0].address, ("127.0.0.1", 9), body=b"x" * 60_000)
-                    if not ours.transport._connections:
+                    if not ours.transport.connections:
                         break
                     await asyncio.sleep(0)
-                assert not ours.transport._connections
+                assert not ours.transport.connections
 
     run(scenario)
 
 
 def test_connections_beyond_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport_module, "IDLE_CONNECTIONS", 1)
+    monkeypatch.setattr(connections_module, "CONNECTIONS", 1)
 
     async def scenario() -> None:
         async with edge() as ours:

@@ -173,7 +173,7 @@ def test_a_connection_that_waits_at_the_door_when_it_goes_down_hears_nothing(run
             with socket.create_connection((local.host, local.port)) as peer:
                 peer.sendall(options(1, "TCP"))
                 ours.transport.impede("east", LOST)
-                await until(lambda: bool(ours.transport._connections))
+                await until(lambda: bool(ours.transport.connections))
                 peer.setblocking(False)
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 1), SILENCE)

@@ -131,6 +131,19 @@ def test_srv_records_name_the_port_and_bring_the_addresses(place: Place) -> None
     assert place.ask(f"_sips._tcp.{FIRST}", "SRV").rcode() == dns.rcode.NXDOMAIN
 
 
+def test_tls_is_found_as_sips_and_is_all_that_a_connector_with_encryption_has() -> None:
+    """RFC 3263 4.1: SIPS+D2T and _sips._tcp stand for TLS."""
+    place = Place(edges={"us-east-1": Edge(("192.0.2.1",), {"UDP": 5060, "TCP": 5060, "TLS": 5061})})
+    tls = f'"s" "SIPS+D2T" "" _sips._tcp.{FIRST}.{SUFFIX}.'
+    assert sorted(place.records(FIRST, "NAPTR"))[2] == f"10 30 {tls}"
+    assert place.records(f"_sips._tcp.{FIRST}", "SRV") == [f"10 10 5061 {FIRST}.{SUFFIX}."]
+    place.snapshot = Snapshot.of([VoiceConnector(FIRST, "encrypted", require_encryption=True)])
+    assert place.records(FIRST, "NAPTR") == [f"10 10 {tls}"]
+    assert place.records(f"_sips._tcp.{FIRST}", "SRV") == [f"10 10 5061 {FIRST}.{SUFFIX}."]
+    assert place.ask(f"_sip._udp.{FIRST}", "SRV").rcode() == dns.rcode.NXDOMAIN
+    assert place.ask(f"_sip._tcp.{FIRST}", "SRV").rcode() == dns.rcode.NXDOMAIN
+
+
 def test_naptr_records_lead_to_the_srv_records(place: Place) -> None:
     """RFC 3263 4.1: flag "s", service SIP+D2U or SIP+D2T, no regular expression."""
     assert sorted(place.records(FIRST, "NAPTR")) == [

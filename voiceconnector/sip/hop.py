@@ -41,6 +41,8 @@ class Hop(NamedTuple):
     """Remote IP address and port; over TCP and TLS it names a connection, or where to open one."""
     fallback: tuple[str, int] | None = None
     """Where to connect if the connection `address` names is gone (RFC 3261 18.2.2)."""
+    server_name: str = ""
+    """Whom a TLS connection is to lead to, a host name or IP address (RFC 5922 4); "": whoever is at the address."""
 
     def __str__(self) -> str:
         return f"{self.local.transport} {host_port(*self.address)}"

@@ -17,7 +17,7 @@ from .hop import is_ip_address
 
 QuestionType = Literal["A", "AAAA", "SRV", "NAPTR"]
 
-TRANSPORTS = ("UDP", "TCP")
+TRANSPORTS = ("UDP", "TCP", "TLS")
 """Tried, in this order, where neither route nor NAPTR records choose."""
 SERVERS = 16
 """Targets of SRV records that are looked up at most for one host."""

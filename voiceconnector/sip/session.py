@@ -589,6 +589,8 @@ class Session:
         if not is_ip_address(host):
             return self.hop
         local = self.hop.local
+        if local.transport == "TLS":  # What has begun in secret goes on in secret, whatever a Contact says.
+            return Hop(local, self.hop.address, (host, uri.port or 5061), self.hop.server_name)
         if uri.scheme == "sips" or (uri.parameters and uri.parameter("transport") is not None):
             local = self.stack.locals.get((local.name, uri.transport), local)
         if local.reliable and local == self.hop.local:

@@ -48,6 +48,13 @@ class StreamParser:
         self._blank_lines = 0
         self._pings = 0
         self._error: StreamError | None = None
+        self.messages = 0
+        """How many have been cut."""
+
+    @property
+    def is_within_message(self) -> bool:
+        """Whether one has begun that is not complete."""
+        return bool(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The messages that `data` completes, each with its head and exactly its body.
@@ -80,6 +87,7 @@ class StreamParser:
         message = bytes(buffer[: self._message_length])
         del buffer[: self._message_length]
         self._message_length = self._searched = self._blank_lines = 0
+        self.messages += 1
         return message
 
     def _skip_blank_lines(self) -> None:

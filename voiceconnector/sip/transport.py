@@ -1,9 +1,8 @@
-"""The edge of SIP: sockets, connections, the turn. The only file of this package that does I/O.
+"""The edge of SIP: UDP sockets, and the turn. `connections` does the rest of this package's I/O: TCP and TLS.
 
 UDP sockets are read in a loop from `add_reader` until they are empty, which costs a quarter of a
 `DatagramProtocol`. While messages come closer than `PAUSE`, what has come is taken once a pause instead: waking
-up for each costs more than many a message. TCP keeps one connection to a peer and uses it both ways (RFC 3261
-18, RFC 5626 keep-alive).
+up for each costs more than many a message.
 
 A turn is: let the core take what has come, `settle` (hand on events, flush what must be written before an
 answer leaves), send the whole outbox, set the one timer. An exception of ours ends in the turn: `on_fault`
@@ -13,7 +12,6 @@ cleans up after the transaction in hand and the process lives on.
 """
 
 import asyncio
-import ctypes
 import errno
 import logging
 import select
@@ -23,14 +21,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
-from typing import cast
 
+from .connections import BUFFER, Connections
 from .hop import Hop, Local
 from .reach import LOST, Reach
 from .stack import SipStack
-from .stream import StreamError, StreamParser
+from .stream import StreamError
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +37,6 @@ PAUSE = 0.001
 """Seconds between turns under load. A call passes here some ten times, so that it may become 0.01 s slower."""
 TIMER_PAUSE = 0.01
 """Seconds between wakings for timers, the shortest of which is 0.5 s."""
-BUFFER = 4 * 1024 * 1024
-"""Bytes of socket buffer asked for (the kernel may grant less), and of what may wait for a slow connection."""
 OVERLOAD_BEGINS, OVERLOAD_ENDS = 0.15, 0.03
 """Seconds that messages wait: new calls are refused from the first on, until it is down to the second."""
 DATAGRAM_MEMORY = 2_304
@@ -49,20 +44,12 @@ DATAGRAM_MEMORY = 2_304
 SCAN_SECONDS = 0.25
 """How often an unreachable address is looked up among the transactions."""
 ADDRESSES_SCANNED = 1_000
-CONNECT_TIMEOUT = 5.0
-"""Seconds."""
 PROBES = 20
 """How often a port that is free for both UDP and TCP is looked for."""
-IDLE_CONNECTIONS = 10_000
-"""Connections kept at most; more are refused at the door."""
 
 _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("=9I")
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
-_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
-_NO_LINGERING = struct.pack("ii", 1, 0)
-_DROP_ALL = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 0))
-"""A packet filter of one instruction: return 0 bytes."""
 
 Clock = Callable[[], float]
 
@@ -123,13 +110,9 @@ class Transport:
         self._loop = asyncio.get_running_loop()
         self._udp: dict[Local, Listener] = {}
         self._scanned: dict[tuple[str, int], float] = {}
-        self._servers: list[asyncio.Server] = []
-        self._listening: dict[Local, socket.socket] = {}
-        self._connections: dict[tuple[Local, str, int], Connection] = {}
-        self._connecting: dict[tuple[Local, str, int], list[bytes]] = {}
+        self.connections = Connections(self, clock)
         self._late: dict[Local, deque[Callable[[float], object]]] = {}
         """What is delayed on the way from or to connections, in order."""
-        self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = float("inf")
         self._closed = False
@@ -156,17 +139,14 @@ class Transport:
 
     async def open_tcp(self, name: str, host: str, port: int) -> Local:
         """Listen for TCP connections; port 0 takes a free one. Raises OSError."""
-        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((host, port))
-            local = Local(name, "TCP", host, sock.getsockname()[1])
-            server = await self._loop.create_server(lambda: Connection(self, local), sock=sock, backlog=1024)
-        except OSError:
-            sock.close()
-            raise
-        self._servers.append(server)
-        self._listening[local] = sock
+        return await self._open_stream(name, "TCP", host, port)
+
+    async def open_tls(self, name: str, host: str, port: int) -> Local:
+        """The same for TLS, when `connections.tls` is there."""
+        return await self._open_stream(name, "TLS", host, port)
+
+    async def _open_stream(self, name: str, transport: str, host: str, port: int) -> Local:
+        local = await self.connections.listen(name, transport, host, port)
         self.stack.add_local(local)
         return local
 
@@ -180,12 +160,7 @@ class Transport:
             self._loop.remove_reader(listener.readiness.fileno())
             listener.close()
         self._udp.clear()
-        for server in self._servers:
-            server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        for connection in list(self._connections.values()):
-            connection.close()
+        self.connections.close()
         await asyncio.sleep(0)
 
     # -- the turn
@@ -241,17 +216,8 @@ class Transport:
         """
         was_cut_off = self.reach.is_cut_off(name)
         self.reach.set(name, delay)
-        if was_cut_off == self.reach.is_cut_off(name):
-            return
-        for local, sock in self._listening.items():
-            if local.name == name:
-                _cut_off(sock, not was_cut_off)
-        for connection in [known for known in self._connections.values() if known.local.name == name]:
-            if was_cut_off:
-                connection.reset()
-                self._connections.pop(connection.key, None)
-            else:
-                connection.fall_silent()
+        if was_cut_off != self.reach.is_cut_off(name):
+            self.connections.cut_off(name, not was_cut_off)
 
     def _impeded(self, local: Local, go_on: Callable[[float], object]) -> bool:
         """Whether a packet does not travel at once: it is lost, or `go_on` is a later turn."""
@@ -362,7 +328,7 @@ class Transport:
     def _send(self, hop: Hop, data: bytes, now: float) -> None:
         listener = self._udp.get(hop.local)
         if listener is None:
-            self._send_on_connection(hop, data)
+            self.connections.send(hop, data)
             return
         sock = listener.socket
         try:
@@ -384,63 +350,13 @@ class Transport:
 
     # -- connections
 
-    def _send_on_connection(self, hop: Hop, data: bytes) -> None:
-        for address in (hop.address, hop.fallback):
-            connection = address and self._connections.get((hop.local, address[0], address[1]))
-            if connection:
-                connection.write(data)
-                return
-        host, port = (hop.fallback or hop.address)[:2]
-        waiting = self._connecting.get((hop.local, host, port))
-        if waiting is not None:
-            waiting.append(data)
-            return
-        self._connecting[hop.local, host, port] = [data]
-        task = self._loop.create_task(self._connect(hop, host, port))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _connect(self, hop: Hop, host: str, port: int) -> None:
-        local = hop.local
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                _, connection = await self._loop.create_connection(
-                    lambda: Connection(self, local), host, port, local_addr=(local.host, 0)
-                )
-        except (OSError, TimeoutError) as error:
-            self._connecting.pop((local, host, port), None)
-            reason = getattr(error, "strerror", None) or str(error) or "no connection in time"
-            why = f"cannot connect to {hop.local.transport} {host}:{port}: {reason}"
-            self.turn(lambda now: self.stack.transport_failed(hop, why, now))
-            return
-        for data in self._connecting.pop((local, host, port), ()):
-            connection.write(data)
-
-    def connection_made(self, connection: "Connection") -> bool:
-        if len(self._connections) >= IDLE_CONNECTIONS:
-            return False
-        self._connections[connection.key] = connection
-        if self.reach.is_cut_off(connection.local.name):
-            connection.fall_silent()
-        return True
-
-    def connection_lost(self, connection: "Connection", error: Exception | None) -> None:
-        if self._connections.get(connection.key) is connection:
-            del self._connections[connection.key]
-        if error:
-            hop = Hop(connection.local, connection.key[1:])
-            why = f"{hop} broke off the connection: {getattr(error, 'strerror', None) or error}"
-            self.turn(lambda now: self.stack.connection_reset(hop, why, now))
-
-    def stream_received(self, connection: "Connection", frames: Iterator[bytes]) -> None:
-        """Raises StreamError behind the last usable message."""
+    def stream_received(self, local: Local, address: tuple[str, int], frames: Iterator[bytes]) -> None:
+        """Let the stack have what came on a connection. Raises StreamError behind the last usable message."""
         now = self._clock()
-        hop = Hop(connection.local, connection.key[1:])
+        hop = Hop(local, address)
         try:
             for data in frames:
-                if (self.reach.delays or self._late) and self._impeded(
-                    hop.local, partial(self.stack.receive, data, hop)
-                ):
+                if (self.reach.delays or self._late) and self._impeded(local, partial(self.stack.receive, data, hop)):
                     continue
                 try:
                     self.stack.receive(data, hop, now)
@@ -451,82 +367,6 @@ class Transport:
             raise
         finally:
             self.turn_done(now)
-
-
-class Connection(asyncio.Protocol):
-    """One TCP connection, whoever opened it."""
-
-    def __init__(self, transport: Transport, local: Local) -> None:
-        self.local = local
-        self.key: tuple[Local, str, int] = (local, "", 0)
-        self._edge = transport
-        self._parser = StreamParser()
-        self._stream: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._stream = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
-        peer = transport.get_extra_info("peername")
-        if peer is None:  # It is gone before it was let in.
-            self._stream.abort()
-            return
-        host, port = peer[:2]
-        self.key = (self.local, host, port)
-        if not self._edge.connection_made(self):
-            self._stream.abort()
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._edge.stream_received(self, self._parser.feed(data))
-        except StreamError as error:
-            log.info("%s: %s; the connection is closed", self.key[1:], error)
-            self.close()
-            return
-        if pings := self._parser.take_pings():
-            self.write(b"\r\n" * pings)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._edge.connection_lost(self, exc)
-
-    def write(self, data: bytes) -> None:
-        stream = self._stream
-        if stream is None:
-            return
-        stream.write(data)
-        if stream.get_write_buffer_size() > BUFFER:
-            log.info("%s: reads nothing; the connection is cut", self.key[1:])
-            stream.abort()
-
-    def fall_silent(self) -> None:
-        """Neither hear nor answer the peer any more, not even with acknowledgements of TCP."""
-        if self._stream and not self._stream.is_closing():
-            self._stream.pause_reading()
-            _cut_off(self._stream.get_extra_info("socket"), True)
-
-    def reset(self) -> None:
-        """Close with RST, as if nothing was known of the connection."""
-        if self._stream:
-            sock = self._stream.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
-            self._stream.abort()
-
-    def close(self) -> None:
-        if self._stream:
-            self._stream.close()
-
-
-def _cut_off(sock: socket.socket, cut_off: bool) -> None:
-    """Have the kernel drop all that comes to a socket, before it answers, or take it again.
-
-    Linux can. Elsewhere the kernel goes on to acknowledge what nobody reads.
-    """
-    if sys.platform != "linux":
-        return
-    with suppress(OSError):
-        if cut_off:
-            program = struct.pack("HP", 1, ctypes.addressof(_DROP_ALL))
-            sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
-        else:
-            sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
 def _want_icmp_errors(sock: socket.socket) -> None:

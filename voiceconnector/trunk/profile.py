@@ -129,6 +129,20 @@ class Profile:
     private_hop: str = "10.0.194.162"
     """Address of the hop behind the edge: in Via, From and a private Contact."""
 
+    # TLS
+
+    # Unverified: a public list has ECDHE with RSA and AES in GCM and CBC mode, and AES-GCM alone, without the exact
+    # names; AES128-SHA, AES256-SHA* and DHE are not in it. Those of TLS 1.3 are OpenSSL's.
+    tls_ciphers: tuple[str, ...] = (
+        "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES128-SHA256", "ECDHE-RSA-AES256-SHA384", "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA",
+        "AES128-GCM-SHA256", "AES256-GCM-SHA384",
+    )  # fmt: skip
+    """Suites of TLS 1.2 that the listeners accept, by OpenSSL's names."""
+    # Unverified: that the service verifies a PBX is not said; a certificate that nobody can verify protects nothing.
+    verify_tls_certificates: bool = True
+    """Whether a PBX that is called over TLS must have a certificate of a known issuer for the host of its route."""
+
     # Media
 
     codecs: tuple[str, ...] = ("PCMU",)
@@ -235,6 +249,7 @@ LAB = replace(
     active_calls_quota=None,
     caller_headers=("P-Asserted-Identity", "From"),
     private_contact=False,
+    verify_tls_certificates=False,
     codecs=("PCMU", "PCMA"),
     dns_ipv6_for_ipv4_only=True,
     private_addresses_allowed=True,

@@ -3,12 +3,14 @@
 Names and records (RFC 1035, RFC 2782, RFC 3263), for every Voice Connector, all with the addresses and ports its
 Region listens at:
 
-    <id>             A, AAAA; NAPTR for UDP and TCP
+    <id>             A, AAAA; NAPTR for UDP, TCP and TLS
     _sip._udp.<id>   SRV of UDP
     _sip._tcp.<id>   SRV of TCP, where that is at the addresses of UDP
+    _sips._tcp.<id>  the same of TLS
 
-and SOA, NS at the top. Queries are read and answers written as RFC 1035, 6891 (EDNS), 8482 (ANY) and 2308 (what is
-not there) say; the records of an answer change places from one to the next. Left out: DNSSEC, zone transfers.
+of which a connector that requires encryption has TLS only; and SOA, NS at the top. Queries are read and answers
+written as RFC 1035, 6891 (EDNS), 8482 (ANY) and 2308 (what is not there) say; the records of an answer change
+places from one to the next. Left out: DNSSEC, zone transfers.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +47,8 @@ LONGEST_KEPT = 512
 
 _HEADER = 12
 _QR, _RD = 0x80, 0x01
-_NAPTR_SERVICES = {"UDP": "SIP+D2U", "TCP": "SIP+D2T"}
+_SERVICES = {"UDP": ("SIP+D2U", "_sip._udp"), "TCP": ("SIP+D2T", "_sip._tcp"), "TLS": ("SIPS+D2T", "_sips._tcp")}
+"""By transport: the service of NAPTR records (RFC 3263 4.1), and the labels where its SRV records are."""
 _META_TYPES = range(128, 255)
 """Question types that name no records, but for ANY (RFC 6895 3.1): TKEY, TSIG, IXFR, AXFR, MAILB, MAILA."""
 
@@ -56,7 +59,7 @@ class Edge(NamedTuple):
     addresses: tuple[str, ...]
     """IP addresses, IPv4 and IPv6."""
     ports: Mapping[str, int]
-    """By transport (UDP, TCP), the preferred one first; each of them at all of the addresses."""
+    """By transport (UDP, TCP, TLS), the preferred one first; each of them at all of the addresses."""
 
 
 class RecordSet(NamedTuple):
@@ -130,7 +133,9 @@ class Zone:
         """The records of a connector's host name, or of `_sip._udp` and the like below it."""
         host = dns.name.from_text(connector.voice_connector_id, ORIGIN)
         edge = self.edges.get(connector.aws_region, Edge((), {}))
-        ports = edge.ports if self.profile.dns_service_records else {}
+        ports = dict(edge.ports) if self.profile.dns_service_records else {}
+        if connector.require_encryption:
+            ports = {transport: port for transport, port in ports.items() if transport == "TLS"}
         names: dict[str, tuple[RecordSet, ...]] = {
             "": (
                 *_address_sets(host, self._addresses(connector, edge)),
@@ -138,9 +143,9 @@ class Zone:
             )
         }
         for transport, port in ports.items():
-            label = f"_{transport.lower()}"
-            srv = _record_set(dns.name.from_text(f"_sip.{label}", host), "SRV", f"10 10 {port} {host}")
-            names |= {label: (), f"_sip.{label}": (srv,)}
+            labels = _SERVICES[transport][1]
+            srv = _record_set(dns.name.from_text(labels, host), "SRV", f"10 10 {port} {host}")
+            names |= {labels.partition(".")[2]: (), labels: (srv,)}
         if service in names and self.profile.dns_withdraws_region and connector.aws_region in self.unavailable:
             return ()
         return names.get(service)
@@ -170,7 +175,7 @@ def _address_sets(name: Name, addresses: tuple[str, ...]) -> tuple[RecordSet, ..
 def _naptr_set(host: Name, ports: Mapping[str, int]) -> tuple[RecordSet, ...]:
     """One order, so that a client may go on to the next transport (RFC 3403 4.1)."""
     texts = [
-        f'10 {10 * place} "s" "{_NAPTR_SERVICES[transport]}" "" _sip._{transport.lower()}.{host}'
+        f'10 {10 * place} "s" "{_SERVICES[transport][0]}" "" {_SERVICES[transport][1]}.{host}'
         for place, transport in enumerate(ports, start=1)
     ]
     return (_record_set(host, "NAPTR", *texts),) if texts else ()
