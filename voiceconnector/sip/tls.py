@@ -138,6 +138,8 @@ class TlsSession:
 
         There may be something to `take` afterwards, also after a failure: the alert.
         """
+        if self.failure:
+            return b""
         self._incoming.write(data)
         pieces: list[bytes] = []
         try:
