@@ -470,6 +470,11 @@ ADDRESS = "must be an IP address and port such as 127.0.0.1:5060 or [::1]:5060, 
             ":13: regions.us-east-1.tls = '127.0.0.1:5060': is the address of regions.us-east-1.tcp already",
         ),
         (
+            "[pstn]",
+            '[tls]\ncertificate = "own.pem"\n[pstn]',
+            ":19: tls.certificate must come with tls.private_key",
+        ),
+        (
             'behaviour = "busy"',
             'behaviour = "reject-200"',
             ":22: pstn.routes[0].behaviour = 'reject-200': must be answer, busy, no-answer, "

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import socket
+import ssl
+import stat
 import subprocess
 import sys
 import time
@@ -15,8 +17,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
+from tests.authority import Authority
 from voiceconnector.trunk.store import Store
+
+HOST = "127.0.0.1"
 
 CONNECTOR = "abcdef1ghij2klmno3pqr4"
 CONFIGURATION = f"""
@@ -412,3 +418,88 @@ def test_the_demo_carries_audio_both_ways_in_both_directions() -> None:
     assert result.stdout.count('"Status": "Completed"') == 2
     for words in ('"Direction": "Outbound"', '"Direction": "Inbound"', "the next one's turn", "it answered the call"):
         assert words in result.stdout
+
+
+# -- TLS
+
+
+def tls_certificate(served: Served) -> x509.Certificate:
+    """What the TLS listener shows."""
+    address = served._address("us-east-1 TLS")
+    return x509.load_pem_x509_certificate(ssl.get_server_certificate(address).encode())
+
+
+def test_the_ca_that_is_printed_verifies_the_tls_listener(served: Served) -> None:
+    printed = run("ca", "--set", f"data_dir={served.data_dir}")
+    assert printed.returncode == 0
+    for platform in ("Asterisk", "FreeSWITCH", "Kamailio", "baresip"):
+        assert platform in printed.stderr
+    host, port = served._address("us-east-1 TLS")
+    context = ssl.create_default_context(cadata=printed.stdout)
+    for name in (f"{CONNECTOR}.voiceconnector.chime.aws", host):
+        with (
+            socket.create_connection((host, port), 5) as plain,
+            context.wrap_socket(plain, server_hostname=name) as tls,
+        ):
+            assert tls.version() == "TLSv1.3"
+    assert run("ca", "--quiet", "--set", f"data_dir={served.data_dir}").stderr == ""
+
+
+def test_the_ca_can_be_had_before_the_first_start_and_stays(tmp_path: Path) -> None:
+    setting = ("--set", f"data_dir={tmp_path / 'var'}")
+    first, second = run("ca", *setting), run("ca", *setting)
+    assert first.stdout.startswith("-----BEGIN CERTIFICATE-----")
+    assert second.stdout == first.stdout
+
+
+def test_sighup_reads_the_certificate_again_and_no_connection_is_dropped(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files = authority.issue("own", "127.0.0.1")
+    served = Served(tmp_path, f"tls.certificate={files.certificate}", f"tls.private_key={files.private_key}")
+    try:
+        before = tls_certificate(served)
+        context = ssl.create_default_context(cafile=str(authority.file))
+        address = served._address("us-east-1 TLS")
+        with socket.create_connection(address, 5) as plain, context.wrap_socket(plain, server_hostname=HOST) as tls:
+            authority.issue("own", "127.0.0.1")
+            served.process.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + 5
+            while (after := tls_certificate(served)) == before and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert after.serial_number != before.serial_number
+            tls.sendall(b"\r\n\r\n")
+            assert tls.recv(2) == b"\r\n", "the connection lives on"
+            files.private_key.write_text("no key")
+            served.process.send_signal(signal.SIGHUP)
+            tls.sendall(b"\r\n\r\n")
+            assert tls.recv(2) == b"\r\n"
+        assert tls_certificate(served) == after
+    finally:
+        _, output = served.stop()
+    assert "own-key.pem: holds no private key" in output
+    assert "TLS goes on with the certificate it had" in output
+
+
+@pytest.mark.parametrize("command", ["serve", "check-config"])
+def test_a_certificate_that_cannot_be_used_is_one_line_at_start(tmp_path: Path, command: str) -> None:
+    files = Authority(tmp_path).issue("own", "127.0.0.1")
+    files.private_key.write_text("no key")
+    file = tmp_path / "lab.toml"
+    file.write_text(f'{CONFIGURATION}[tls]\ncertificate = "{files.certificate}"\nprivate_key = "{files.private_key}"\n')
+    place = ["--config", str(file), "--set", f"data_dir={tmp_path / 'var'}"] if command == "serve" else [str(file)]
+    done = run(command, *place)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"voiceconnector: {files.private_key}: holds no private key; it must be PEM (-----BEGIN PRIVATE KEY-----)"
+    )
+
+
+def test_the_key_log_is_for_its_owner_only_and_is_told(tmp_path: Path) -> None:
+    served = Served(tmp_path, f"tls.key_log={tmp_path / 'keys.log'}")
+    try:
+        tls_certificate(served)
+    finally:
+        _, _ = served.stop()
+    assert stat.S_IMODE((tmp_path / "keys.log").stat().st_mode) == 0o600
+    assert "SERVER_TRAFFIC_SECRET_0" in (tmp_path / "keys.log").read_text()
+    assert "secrets of all TLS connections" in served.banner

@@ -75,8 +75,9 @@ def certificates_in(path: Path) -> list[x509.Certificate]:
 
 
 def _private_key(path: Path) -> PrivateKeyTypes:
+    written = _read(path)
     try:
-        return serialization.load_pem_private_key(_read(path), None)
+        return serialization.load_pem_private_key(written, None)
     except TypeError:
         raise CertificateError(
             f"{path}: is encrypted, and nobody can be asked for its password at start; "
