@@ -181,7 +181,8 @@ def _inbound_rule(connector: VoiceConnector) -> str:
     if origination is None or origination.disabled or not origination.routes:
         return f"{numbers}, but no route leads to a PBX (Origination)"
     routes = sorted(origination.routes, key=lambda route: route.priority)
-    hosts = (f"{route.protocol} {host_port(route.host, route.port)}" for route in routes)
+    secure = connector.require_encryption
+    hosts = (f"{'TLS' if secure else route.protocol} {host_port(route.host, route.port)}" for route in routes)
     return f"{numbers} to {', '.join(hosts)}"
 
 

@@ -259,7 +259,7 @@ def _connector_described(connector: VoiceConnector) -> list[str]:
     usernames = ", ".join(credential.username for credential in connector.credentials)
     lines.append(f"  digest: {usernames or 'not asked for'}")
     for route in connector.origination.routes if connector.origination else ():
-        where = f"{route.protocol} {route.host} port {route.port}"
+        where = f"{'TLS' if connector.require_encryption else route.protocol} {route.host} port {route.port}"
         lines.append(f"  origination: {where}, priority {route.priority}, weight {route.weight}")
     emergency = connector.emergency_calling_configuration
     for entry in emergency.dnis if emergency else ():

@@ -172,7 +172,7 @@ def test_a_name_without_a_port_is_looked_up_for_tls() -> None:
 
 def test_why_tls_failed_is_told_like_any_other_failure() -> None:
     stage = with_tls_inbound(ONE, TWO)
-    why = f"no TLS with TLS {ONE}:5060: its certificate has expired (profile.verify_tls_certificates)"
+    why = f"TLS with {ONE}:5060 failed: its certificate has expired (profile.verify_tls_certificates)"
     stage.world.lose("trunk>one INVITE")
     stage.ring()
     stage.run()

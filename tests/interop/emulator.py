@@ -193,6 +193,11 @@ class Emulator:
         command = [sys.executable, "-m", "voiceconnector", *arguments, "--url", self.url]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
+    def ca(self) -> str:
+        """The certificate of its development CA, as `voiceconnector ca` prints it."""
+        command = [sys.executable, "-m", "voiceconnector", "ca", "--quiet", "--set", f"data_dir={self.data_dir}"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+
     def calls(self) -> list["Call"]:
         """Every call it knows of, live or ended."""
         return [Call(self, fields) for fields in json.loads(self.text("/emulator/calls"))]

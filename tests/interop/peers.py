@@ -8,15 +8,20 @@ import subprocess
 import sys
 import wave
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
+from tests.authority import Files
 from tests.interop.emulator import SBC_CONFIGS, Place, Transport, wait_for
 
-PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "tshark": "tshark", "dig": "bind9-dnsutils"}
+PACKAGES = {
+    "sipp": "sip-tester", "baresip": "baresip-core", "tshark": "tshark", "dig": "bind9-dnsutils",
+    "stunnel": "stunnel4", "openssl": "openssl",
+}  # fmt: skip
 
 
 def program(name: str) -> str:
@@ -139,17 +144,27 @@ class Sipp:
 class Baresip:
     """A baresip with the accounts of sbc_configs/baresip, that speaks and hears files.
 
-    It calls from an account or, where none is given, waits to be called. `more_accounts` are lines for its accounts.
+    It calls from an account or, where none is given, waits to be called. `more_accounts` and `more_config` are lines
+    for its files, `files` are laid beside them.
     """
 
     def __init__(
-        self, place: Place, folder: Path, account: str = "", called: str = "", more_accounts: str = ""
+        self,
+        place: Place,
+        folder: Path,
+        account: str = "",
+        called: str = "",
+        more_accounts: str = "",
+        more_config: str = "",
+        files: Sequence[Path] = (),
     ) -> None:
         self.folder = folder / "baresip"
         shutil.copytree(SBC_CONFIGS / "baresip", self.folder)
-        for name in ("config", "accounts"):
+        for file in files:
+            shutil.copy(file, self.folder)
+        for name, more in (("config", more_config), ("accounts", more_accounts)):
             file = self.folder / name
-            file.write_text(place.move(file.read_text() + (more_accounts if name == "accounts" else "")))
+            file.write_text(place.move(file.read_text() + more))
         self._output = folder / "baresip.log"
         with self._output.open("w") as output:
             command = [program("baresip"), "-f", "."]
@@ -186,6 +201,35 @@ class Baresip:
         """Samples that came back, as it decoded them."""
         (recording,) = self.folder.glob("dump-*-dec.wav")
         return samples(recording)
+
+
+class Stunnel:
+    """TLS before sipp, as sbc_configs/sipp/stunnel.conf has it: out to the trunk, and in from it."""
+
+    OUT, IN, SIPP = 5091, 5085, 5086
+    """Ports of the configuration: where sipp sends to, where the trunk calls, where sipp is called."""
+
+    def __init__(self, place: Place, folder: Path, ca: str, pbx: Files) -> None:
+        """`ca` is the PEM text of the CA that the trunk is verified by."""
+        (folder / "ca.pem").write_text(ca)
+        (folder / "pbx.pem").write_text(pbx.private_key.read_text() + pbx.certificate.read_text())
+        file = folder / "stunnel.conf"
+        file.write_text(place.move((SBC_CONFIGS / "sipp" / file.name).read_text()))
+        self._log = folder / "stunnel.log"
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [program("stunnel"), file.name], cwd=folder, stdout=log, stderr=subprocess.STDOUT
+            )
+        wait_for("stunnel to listen", lambda: is_bound(*place.at("127.0.0.1", self.IN), "tcp"))
+
+    def output(self) -> str:
+        """What it said so far."""
+        return self._log.read_text(errors="replace")
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
 
 
 def samples(path: Path) -> list[int]:

@@ -253,7 +253,7 @@ def test_a_certificate_that_is_not_accepted_is_the_outcome_of_the_request(
             async with tls_edge(authority) as (ours, local):
                 ask(ours, local, pbx.address, NAME)
                 outcome = await ours.outcome()
-                assert outcome.startswith(f"503: no TLS with TLS {HOST}:{pbx.address[1]}: {reason}")
+                assert outcome.startswith(f"503: TLS with {HOST}:{pbx.address[1]} failed: {reason}")
                 assert "profile.verify_tls_certificates" in outcome
             async with tls_edge(authority, verify=False) as (ours, local):
                 ask(ours, local, pbx.address, NAME)

@@ -150,7 +150,7 @@ class Connections:
         task.add_done_callback(self._tasks.discard)
 
     async def _connect(self, hop: Hop, host: str, port: int) -> None:
-        local, where = hop.local, f"{hop.local.transport} {host_port(host, port)}"
+        local, where = hop.local, host_port(host, port)
         key = (local, host, port), hop.server_name
         ready: asyncio.Future[str] = self._loop.create_future()
         connection = Connection(self, local, ready, hop.server_name or host)
@@ -159,10 +159,10 @@ class Connections:
                 await self._loop.create_connection(lambda: connection, host, port, local_addr=(local.host, 0))
         except (OSError, TimeoutError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "no connection in time"
-            why = f"cannot connect to {where}: {reason}"
+            why = f"cannot connect to {local.transport} {where}: {reason}"
         else:
             failure = await ready
-            why = failure and f"no TLS with {where}: {failure}"
+            why = failure and f"TLS with {where} failed: {failure}"
         waiting = self._connecting.pop(key, [])
         if why:
             self.transport.turn(lambda now: self.transport.stack.transport_failed(hop, why, now))
