@@ -62,6 +62,16 @@ def test_an_end_in_good_order_is_told(authority: Authority) -> None:
     assert (server.ended, server.failure) == (True, "")
 
 
+def test_what_is_sent_after_the_end_is_dropped(authority: Authority) -> None:
+    both = contexts(authority, authority.issue("pbx", HOST))
+    client, server = TlsSession(both, HOST), TlsSession(both)
+    shake_hands(client, server)
+    client.close()
+    client.take()
+    client.send(b"too late")
+    assert client.take() == b""
+
+
 @pytest.mark.parametrize(
     ("names", "expected", "told"),
     [

@@ -264,6 +264,21 @@ def test_a_certificate_that_is_not_accepted_is_the_outcome_of_the_request(
     run(scenario)
 
 
+@pytest.mark.parametrize("name", [".example", "x" * 64 + ".example"])
+def test_a_name_that_no_server_can_have_is_the_outcome_of_the_request(
+    run: Run, authority: Authority, name: str
+) -> None:
+    """RFC 1035 2.3.4: a label has 63 octets at most."""
+
+    async def scenario() -> None:
+        async with tls_edge(authority) as (ours, local), tcp_listener() as pbx:
+            ask(ours, local, pbx.address, name)
+            assert f"{name} cannot be the name of a TLS server" in await ours.outcome()
+            await until(lambda: not len(ours.transport.connections))
+
+    run(scenario)
+
+
 def test_a_pbx_that_speaks_plain_tcp_is_the_outcome_of_the_request(run: Run, authority: Authority) -> None:
     async def scenario() -> None:
         async with tls_edge(authority) as (ours, local), tcp_listener() as pbx:
@@ -348,11 +363,23 @@ def test_a_handshake_that_does_not_come_is_waited_for_in_vain(
     run(scenario)
 
 
-def test_connections_on_probation_are_limited_by_source_and_by_time(
-    run: Run, authority: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("limit", "told_"),
+    [
+        ("PROBATION_SOURCE", "of 3 connections from there nothing was granted yet"),
+        ("PROBATION_ALL", "of 3 connections nothing was granted yet"),
+    ],
+)
+def test_connections_on_probation_are_limited_by_source_in_all_and_by_time(
+    run: Run,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    limit: str,
+    told_: str,
 ) -> None:
     """Whoever is granted something is no stranger any more."""
-    monkeypatch.setattr(connections_module, "PROBATION_SOURCE", 3)
+    monkeypatch.setattr(connections_module, limit, 3)
     monkeypatch.setattr(connections_module, "PROBATION_SECONDS", 0.5)
 
     async def scenario() -> None:
@@ -371,7 +398,7 @@ def test_connections_on_probation_are_limited_by_source_and_by_time(
                 peer.writer.transport.abort()
 
     run(scenario)
-    assert "of 3 connections from there nothing was granted yet" in caplog.text
+    assert told_ in caplog.text
 
 
 def test_what_peers_do_again_and_again_is_logged_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:

@@ -276,7 +276,7 @@ class Hunt:
             return
         if not call.reserve("b", switch.media_addresses[region], now):
             return
-        hop = Hop(local, (address, port), None, route.host if transport == "TLS" else "")
+        hop = Hop(local, (address, port), None, route.host.removesuffix(".") if transport == "TLS" else "")
         try:
             body = b"" if self._offer is None else self._our_offer(self._offer, now)
         except NegotiationError as error:

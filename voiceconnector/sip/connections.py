@@ -196,6 +196,11 @@ class Connections:
         """Messages can be sent on it from now on."""
         self._known[connection.key] = connection
 
+    def unusable(self, connection: "Connection") -> None:
+        """Nothing can be sent on it any more."""
+        if self._known.get(connection.key) is connection:
+            del self._known[connection.key]
+
     def proven(self, connection: "Connection") -> None:
         """Its probation is over: something was granted, or it is gone."""
         source = connection.key[1]
@@ -217,8 +222,7 @@ class Connections:
 
     def _forget(self, connection: "Connection") -> None:
         self._open.discard(connection)
-        if self._known.get(connection.key) is connection:
-            del self._known[connection.key]
+        self.unusable(connection)
 
 
 class Connection(asyncio.Protocol):
@@ -278,7 +282,12 @@ class Connection(asyncio.Protocol):
     def _begin_tls(self) -> None:
         contexts = self._connections.tls
         assert contexts, "a TLS listener was opened without certificates"
-        self._tls = TlsSession(contexts, self._server_name)
+        try:
+            self._tls = TlsSession(contexts, self._server_name)
+        except ValueError as error:
+            self._end(f"{self._server_name} cannot be the name of a TLS server: {error}")
+            self.close()
+            return
         self._verifies = contexts.client.verify_mode != ssl.CERT_NONE
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(HANDSHAKE_SECONDS, self._give_up, "the TLS handshake is not over")
@@ -372,6 +381,7 @@ class Connection(asyncio.Protocol):
     # -- the end
 
     def close(self) -> None:
+        self._connections.unusable(self)
         if self._tls:
             self._tls.close()
             self._flush(self._tls)
@@ -393,6 +403,7 @@ class Connection(asyncio.Protocol):
 
     def _give_up(self, what: str) -> None:
         self._end(f"{what} in time")
+        self._connections.unusable(self)
         if self._stream:
             self._stream.abort()
 

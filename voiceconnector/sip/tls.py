@@ -158,11 +158,12 @@ class TlsSession:
         return b"".join(pieces)
 
     def send(self, data: bytes) -> None:
-        """Encrypt `data`, once the handshake is over; `take` has it then."""
-        if self.established:
-            self._object.write(data)
-        else:
+        """Encrypt `data`, once the handshake is over; `take` has it then. What comes after the end is dropped."""
+        if not self.established:
             self._waiting.append(data)
+            return
+        with suppress(ssl.SSLError):
+            self._object.write(data)
 
     def take(self) -> bytes:
         """Ciphertext for the peer."""
