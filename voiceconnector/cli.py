@@ -36,7 +36,7 @@ _CA_HELP = """
 This is {file}, valid until {until}. Have the PBX trust it:
 
   Asterisk    pjsip.conf, [transport-tls]: protocol=tls, ca_list_file=/etc/asterisk/voiceconnector-ca.pem,
-              verify_server=yes; restart Asterisk, as transports are not reloaded
+              verify_server=yes, allow_wildcard_certs=yes; restart Asterisk, as transports are not reloaded
   FreeSWITCH  append it to /etc/freeswitch/tls/cafile.pem; sofia profile: tls=true, tls-version=tlsv1.2,
               tls-verify-policy=out; gateway: register-transport=tls
   Kamailio    tls.cfg, [client:default]: ca_list=/etc/kamailio/voiceconnector-ca.pem, verify_certificate=yes,

@@ -107,6 +107,19 @@ def test_a_snapshot_taken_before_a_change_stays_as_it_was(store: Store) -> None:
     assert store.snapshot.by_id[LAB_ID].termination == Termination(disabled=True)
 
 
+def test_encryption_and_routes_over_udp_keep_each_other_out(store: Store) -> None:
+    """Guide p. 61: encryption-enabled Voice Connectors use TLS (TCP) for all calls."""
+    over_udp = Origination((OriginationRoute("192.0.2.7", 5080, "UDP"),))
+    store.put_voice_connector_origination(LAB_ID, over_udp)
+    with pytest.raises(Conflict, match=r"the route to 192\.0\.2\.7 port 5080 is over UDP, and must be over TCP"):
+        store.update_voice_connector(LAB_ID, "lab", True)
+    assert not store.snapshot.by_id[LAB_ID].require_encryption
+    store.put_voice_connector_origination(LAB_ID, Origination(()))
+    store.update_voice_connector(LAB_ID, "lab", True)
+    with pytest.raises(Conflict, match="requires encryption"):
+        store.put_voice_connector_origination(LAB_ID, over_udp)
+
+
 CHANGES: dict[str, tuple[Callable[[Store], object], VoiceConnector]] = {
     "update": (
         lambda s: s.update_voice_connector(LAB_ID, "new", True),

@@ -212,11 +212,13 @@ address = "{LOOPBACK}:{dns}"
 [regions.us-east-1]
 udp = "{LOOPBACK}:{port}"
 tcp = "{LOOPBACK}:{port}"
+tls = "{LOOPBACK}:0"
 media_address = "{LOOPBACK}"
 rtp_ports = [{RTP_PORTS[0]}, {RTP_PORTS[1]}]
 [regions.us-west-2]
 udp = "127.0.0.2:{other}"
 tcp = "127.0.0.2:{other}"
+tls = "127.0.0.2:0"
 [pstn]
 address = "{LOOPBACK}:{carrier}"
 [[pstn.routes]]

@@ -162,7 +162,7 @@ class Connections:
             why = f"cannot connect to {local.transport} {where}: {reason}"
         else:
             failure = await ready
-            why = failure and f"TLS with {where} failed: {failure}"
+            why = failure and f"{local.transport} with {where} failed: {failure}"
         waiting = self._connecting.pop(key, [])
         if why:
             self.transport.turn(lambda now: self.transport.stack.transport_failed(hop, why, now))

@@ -138,8 +138,9 @@ class Store:
         return tuple(self.snapshot.groups[known.voice_connector_group_id] for known in absent)
 
     def update_voice_connector(self, voice_connector_id: str, name: str, require_encryption: bool) -> None:
+        """Raises Conflict for encryption with routes over UDP."""
         known = self._known(voice_connector_id)
-        self._write([replace(known, name=name, require_encryption=require_encryption)])
+        self._write([_prepared(replace(known, name=name, require_encryption=require_encryption))])
 
     def delete_voice_connector(self, voice_connector_id: str) -> None:
         """Remove a connector with its health. Raises Conflict while it has phone numbers or is in a group."""
@@ -465,9 +466,15 @@ class Store:
 
 
 def _prepared(connector: VoiceConnector) -> VoiceConnector:
-    """The same connector. Raises Conflict if it has emergency calling and lacks what that needs."""
+    """The same connector. Raises Conflict if it lacks what its emergency calling or its encryption needs."""
     if connector.emergency_calling_configuration and (missing := emergency_prerequisite(connector)):
         raise Conflict(missing)
+    for route in connector.origination.routes if connector.origination else ():
+        if connector.require_encryption and route.protocol != "TCP":
+            raise Conflict(
+                f"the route to {route.host} port {route.port} is over {route.protocol}, and must be over TCP, which "
+                f"carries TLS, as {connector.voice_connector_id} requires encryption"
+            )
     return connector
 
 
