@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -503,3 +504,45 @@ def test_the_key_log_is_for_its_owner_only_and_is_told(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "keys.log").stat().st_mode) == 0o600
     assert "SERVER_TRAFFIC_SECRET_0" in (tmp_path / "keys.log").read_text()
     assert "secrets of all TLS connections" in served.banner
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (HOST, "its certificate has an unknown issuer; name the issuer's CA file in tls.ca"),
+        ("other.example", "its certificate is not for the address 127.0.0.1 of the route (subjectAltName)"),
+    ],
+)
+def test_why_the_certificate_of_a_pbx_is_not_accepted_reaches_whoever_asks(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    authority = Authority(tmp_path)
+    files = authority.issue("pbx", name)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.certificate, files.private_key)
+    with socket.create_server((HOST, 0)) as listener, ThreadPoolExecutor(1) as pool:
+        port = listener.getsockname()[1]
+        route = f'{{Host = "{HOST}", Port = {port}, Protocol = "TCP"}}'
+        settings = ["overrides.verify_tls_certificates=true", "voice_connectors.0.RequireEncryption=true"]
+        settings += [f"tls.ca={authority.file}"] if name != HOST else []
+        served = Served(tmp_path, *settings, f"voice_connectors.0.Origination={{Routes = [{route}]}}")
+        try:
+            refused = pool.submit(refused_handshake, listener, context)
+            called = run("call", "--to", "+12065550100", "--url", served.http)
+            assert called.returncode == 1
+            assert told in called.stdout
+            assert "alert" in refused.result(5), "the PBX hears of it"
+            sentence = f"TLS with {HOST}:{port} failed: {told} (profile.verify_tls_certificates)"
+            assert sentence in run("explain", "last", "--url", served.http).stdout
+        finally:
+            served.stop()
+    (record,) = records(served.data_dir)
+    assert (record["Status"], record["StatusMessage"]) == ("Failed", "Service Unavailable: no answer")
+
+
+def refused_handshake(listener: socket.socket, context: ssl.SSLContext) -> str:
+    """Take one connection whose client will not have our certificate; what it said."""
+    connection, _ = listener.accept()
+    with connection, pytest.raises(ssl.SSLError) as error, context.wrap_socket(connection, server_side=True) as tls:
+        tls.recv(1)
+    return str(error.value)
