@@ -271,6 +271,10 @@ KEY = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
         ),
         (f"a=crypto:1 F8_128 inline:{KEY}|1:4;inline:{KEY}|2:4", "inline:(hidden)|1:4;inline:(hidden)|2:4"),
         (f"a=crypto:1 F8_128 INLINE:{KEY}", "INLINE:(hidden)"),
+        # Keys that do not stand where the grammar has them.
+        (f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline: {KEY}", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline: (hidden)"),
+        (f"a=crypto:1 AEAD_AES_128_GCM {KEY}== WSH=64", "a=crypto:1 AEAD_AES_128_GCM (hidden) WSH=64"),
+        (f"a=acap:1 crypto:1 F8_128 inline:{KEY}", "a=acap:1 crypto:1 F8_128 inline:(hidden)"),
         (f"a=key-mgmt:mikey {KEY}", "a=key-mgmt:mikey (hidden)"),
         (f"k=base64:{KEY}", "k=(hidden)"),
     ],

@@ -112,7 +112,8 @@ def render_messages(
 
 def without_secrets(data: bytes) -> bytes:
     """A SIP message without digest responses, other credentials, and media keys (SDES, `k=`)."""
-    return _media_key(rb"\1" + HIDDEN, _credentials(_concealed, data))
+    data = _media_key(rb"\1" + HIDDEN, _credentials(_concealed, data))
+    return _crypto_line(_without_key, data)
 
 
 # A header goes on over lines that begin with white space (RFC 3261 7.3.1).
@@ -121,6 +122,15 @@ _credentials = re.compile(
 ).sub
 _response = re.compile(rb'(?i)\b((?:response|rspauth)\s*=\s*)(?:"(?:[^"\\]|\\.)*"|[^\s,]*)').sub
 _media_key = re.compile(rb"(?im)(^k=|(?<=[ \t;])inline:|^a=key-mgmt:\S+[ \t]+)[^\s|;]+").sub
+
+
+# A key that does not stand where it should is a key all the same.
+_crypto_line = re.compile(rb"(?im)^a=(?:crypto|acap)\b[^\r\n]*").sub
+_base64 = re.compile(rb"[A-Za-z0-9+/]{16,}=*").sub
+
+
+def _without_key(line: re.Match[bytes]) -> bytes:
+    return _base64(HIDDEN, line[0])
 
 
 def _concealed(header: re.Match[bytes]) -> bytes:
