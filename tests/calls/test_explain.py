@@ -32,8 +32,8 @@ What happened
      +0.200 s  The caller hung up.
 
 Media
-  the PBX was told to send to 203.0.113.1:20000; it is at 192.0.2.10:4000 by its SDP
-  the PSTN side was told to send to 203.0.113.1:20002; it is at 198.51.100.7:6000 by its SDP
+  the PBX was told to send to 203.0.113.1:20000; it is at 192.0.2.10:4000 by its SDP (plain RTP)
+  the PSTN side was told to send to 203.0.113.1:20002; it is at 198.51.100.7:6000 by its SDP (plain RTP)
 """
 
 

@@ -301,6 +301,11 @@ class Stage:
     def notes(self) -> str:
         return "\n".join(text for _, text in self.history.notes)
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """The latest attempt as a JSON object."""
+        return explain.details(self.history, self.switch.profile, EPOCH)
+
     def explained(self) -> str:
         """What `explain` says of the latest attempt."""
         return self.explained_of(self.history)

@@ -210,7 +210,7 @@ def test_a_fault_of_the_emulator_ends_one_call_and_no_other(when: str) -> None:
         stage.answered()
         stage.far.when_asked = lambda session, transaction, request, now: session.accept(now, SDP, FAR_SDP)
         stage.ports.breaks = "apply"
-        stage.pbx.session.send("INVITE", stage.now, SDP, sdp(version=2))
+        stage.pbx.session.send("INVITE", stage.now, SDP, sdp(port=4002, version=2))
     elif when == "at the end":
         stage.answered()
         stage.ports.breaks = "release"

@@ -1,7 +1,10 @@
 """Descriptions for the tests of offer and answer: theirs in the form of RFC 4317's examples, and ours."""
 
-from voiceconnector.media.negotiation import MediaSession
+from base64 import b64encode
+
+from voiceconnector.media.negotiation import Leg, MediaSession
 from voiceconnector.media.offer_answer import LegAddress
+from voiceconnector.media.sdes import Protection
 
 TO_A = LegAddress("203.0.113.1", 20000)
 TO_B = LegAddress("203.0.113.1", 30000)
@@ -11,8 +14,13 @@ def crlf(text: str) -> bytes:
     return text.replace("\n", "\r\n").encode("latin-1")
 
 
+def octets(count: int) -> bytes:
+    """No key is to be made: most sessions of the tests are for plain RTP."""
+    raise AssertionError(f"a key of {count} octets was asked for")
+
+
 def session(*codecs: str) -> MediaSession:
-    return MediaSession(codecs or ("PCMU",), 4711)
+    return MediaSession(codecs or ("PCMU",), 4711, octets)
 
 
 def offer(media: str, origin: str = "alice 2890844526 2890844526", address: str = "192.0.2.1") -> bytes:
@@ -52,3 +60,30 @@ def established(*codecs: str) -> MediaSession:
     call.relay_offer(offer(PLAIN), "a", TO_B)
     call.relay_answer(answer(PLAIN), "b", TO_A)
     return call
+
+
+class Octets:
+    """Keys for the tests of secure RTP: the first is all 1, the second all 2, and so on."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def __call__(self, count: int) -> bytes:
+        self.made += 1
+        return self.key(self.made, count)
+
+    @staticmethod
+    def key(number: int, count: int = 30) -> bytes:
+        return bytes([number]) * count
+
+
+def secured(leg: Leg, protection: Protection, *codecs: str) -> MediaSession:
+    """A call whose leg may or must be encrypted."""
+    call = MediaSession(codecs or ("PCMU",), 4711, Octets())
+    call.protect(leg, protection)
+    return call
+
+
+def crypto(tag: int, key: bytes, suite: str = "AES_CM_128_HMAC_SHA1_80", more: str = "") -> str:
+    """An a=crypto line."""
+    return f"a=crypto:{tag} {suite} inline:{b64encode(key).decode()}{more}\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.media.descriptions import PLAIN, answer, crlf, offer
+from tests.media.descriptions import PLAIN, answer, crlf, octets, offer
 from voiceconnector.media.endpoint import Endpoint
 from voiceconnector.media.negotiation import MediaSession
 from voiceconnector.media.offer_answer import LegAddress, NegotiationError
@@ -129,7 +129,7 @@ def test_it_refuses_what_it_cannot_speak(offered: bytes, status_code: int) -> No
 def test_two_endpoints_agree_through_a_call() -> None:
     """RFC 3264: caller, the two legs between, called side."""
     caller, called = endpoint("PCMU", "PCMA"), Endpoint(("PCMA",), LegAddress("203.0.113.8", 50000), 78)
-    call = MediaSession(("PCMU", "PCMA"), 5)
+    call = MediaSession(("PCMU", "PCMA"), 5, octets)
     offered = call.relay_offer(caller.offer(), "a", LegAddress("192.0.2.10", 30000))
     answered, heard_by_called = called.answer(offered)
     relayed = call.relay_answer(answered, "b", LegAddress("192.0.2.10", 20000))
@@ -140,3 +140,45 @@ def test_two_endpoints_agree_through_a_call() -> None:
     assert relayed.streams.a.accepted == relayed.streams.b.accepted == (PCMA, EVENT)
     assert relayed.streams.a.remote_rtp == ("203.0.113.7", 40000)
     assert relayed.streams.b.remote_rtp == ("203.0.113.8", 50000)
+
+
+# -- fax (RFC 3362)
+
+FAX_LINES = """\
+m=image 40000 udptl t38
+a=T38FaxVersion:0
+a=T38MaxBitRate:14400
+a=T38FaxRateManagement:transferredTCF
+a=T38FaxMaxDatagram:400
+a=T38FaxUdpEC:t38UDPRedundancy
+"""
+FAX = "m=image 49190 udptl t38\na=T38FaxVersion:0\n"
+
+
+def fax_machine() -> Endpoint:
+    machine = Endpoint(("PCMU",), OURS, 77, fax=True)
+    machine.answer(offer(PLAIN))
+    return machine
+
+
+def test_a_fax_machine_turns_its_audio_line_into_fax() -> None:
+    """RFC 3264 8.3.3."""
+    machine = fax_machine()
+    assert machine.offer_fax() == ours(FAX_LINES, version=2)
+    stream = machine.accept(answer(FAX))
+    assert (stream.is_fax, stream.remote_rtp, stream.remote_rtcp) == (True, ("198.51.100.2", 49190), None)
+
+
+def test_a_fax_machine_takes_up_fax_and_audio_again() -> None:
+    machine = fax_machine()
+    body, stream = machine.answer(offer(FAX))
+    assert body == ours(FAX_LINES, version=2)
+    assert stream.is_fax
+    assert not machine.answer(offer(PLAIN)).stream.is_fax
+
+
+def test_a_telephone_refuses_fax() -> None:
+    """RFC 3264 6: 488, and audio goes on."""
+    with pytest.raises(NegotiationError) as caught:
+        endpoint().answer(offer(FAX))
+    assert caught.value.status_code == 488

@@ -244,7 +244,7 @@ def test_the_basic_exchange_of_rfc_3264() -> None:
     assert relayed.streams.b.remote_rtp == ("198.51.100.2", 49920)
     assert call.findings == [
         "The caller offers no telephone-event at 8000 Hz: digits can only come as tones or in INFO.",
-        "The caller also offers video over RTP/AVP; declined, as one audio line is carried.",
+        "The caller also offers video over RTP/AVP; declined, as one line is carried.",
     ]
 
 

@@ -240,7 +240,7 @@ def test_lines_and_versions_follow_the_rules_in_any_session(
     for leg, bodies in written.items():
         for body in bodies:
             description = sdp.parse(body)
-            assert [line.media for line in description.media if line.port] == ["audio"]
+            assert [line.media for line in description.media if line.port] in (["audio"], ["image"])
             assert description.anomalies() == []
         for earlier, later in pairwise(bodies):
             grown = version(later) - version(earlier)

@@ -104,8 +104,9 @@ def test_an_answer_with_codecs_of_its_own_is_passed_on_without_them() -> None:
             "The caller offers audio over UDP/TLS/RTP/SAVPF; only RTP/AVP is carried.",
         ),
         (
-            offer("m=image 4000 udptl t38\nm=audio 0 RTP/AVP 0\n"), 488, 304, "No Audio Offered",
-            "The caller offers no audio line with a port, only image with port 4000, audio with port 0.",
+            offer("m=image 4000 tcp t38\nm=audio 0 RTP/AVP 0\n"), 488, 304, "No Audio Offered",
+            "The caller offers no audio line with a port, only image over tcp with port 4000, audio over RTP/AVP with "
+            "port 0.",
         ),
         (
             offer(PLAIN, address="pbx.example.com"), 488, 301, "Host Name In SDP",

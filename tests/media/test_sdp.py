@@ -82,7 +82,7 @@ def test_the_offer_of_a_real_voice_connector_is_understood() -> None:
     assert line.rtp_formats() == [Format(0, "PCMU", 8000), Format(101, "telephone-event", 8000)]
     assert line.values["fmtp"] == "101 0-15"
     assert line.direction == SENDRECV
-    assert line.ptime_ms == 20
+    assert line.below.ptime_ms == 20
     assert line.rtcp() == ("3.80.17.149", 36489)
 
 
@@ -210,13 +210,13 @@ def test_payload_types_have_names_by_rtpmap_or_by_number(formats: str, lines: st
 @pytest.mark.parametrize("value", ["20", " 20", "20 "])
 def test_ptime_is_in_milliseconds(value: str) -> None:
     """RFC 8866 6.4."""
-    assert audio(f"a=ptime:{value}\n").ptime_ms == 20
+    assert audio(f"a=ptime:{value}\n").below.ptime_ms == 20
 
 
 @pytest.mark.parametrize("lines", ["", "a=ptime:\n", "a=ptime:0\n", "a=ptime:-20\n", "a=ptime:\xb2\n"])
 def test_a_ptime_that_is_no_time_is_none(lines: str) -> None:
     """RFC 8866 6.4."""
-    assert audio(lines).ptime_ms is None
+    assert audio(lines).below.ptime_ms is None
 
 
 @pytest.mark.parametrize(
@@ -347,4 +347,4 @@ def test_any_lines_are_refused_or_understood(lines: list[str], line_end: str) ->
         assert line.address or not line.port
         assert all(0 <= one.payload_type <= 127 for one in line.rtp_formats())
         line.rtcp()
-        assert line.ptime_ms is None or line.ptime_ms > 0
+        assert line.below.ptime_ms is None or line.below.ptime_ms > 0

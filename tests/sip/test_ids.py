@@ -34,6 +34,13 @@ def test_numbers_have_no_more_bits_than_asked_for() -> None:
     assert {ids.number(1) for _ in range(100)} == {0, 1}
 
 
+def test_octets_are_as_many_as_asked_for() -> None:
+    ids = Ids(random.Random(1))
+    keys = [ids.octets(30) for _ in range(50)]
+    assert {len(key) for key in keys} == {30}
+    assert len(set(keys)) == 50
+
+
 def test_an_aws_transaction_id_is_a_random_uuid() -> None:
     """RFC 9562 5.4: version 4, variant 10."""
     ids = Ids(random.Random(1))

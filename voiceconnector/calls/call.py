@@ -80,7 +80,8 @@ class Call:
         """What the relay knows the call by."""
         self.started = started
         self.history = history
-        self.media = CallMedia(switch.relay, switch.profile, key, switch.ids.number(61), history)
+        ids = switch.ids
+        self.media = CallMedia(switch.relay, switch.profile, key, ids.number(61), ids.octets, history)
         self.over = False
         self._placing = placing
         self.waiting: dict[ClientTransaction, ServerTransaction] = {}
@@ -162,9 +163,14 @@ class Call:
 
     def move(self, connector: VoiceConnector) -> None:
         """Go on as a call of another connector of the group."""
+        self.protect_media(connector)
         self.started = self.history.started = replace(
             self.started, voice_connector_id=connector.voice_connector_id, region=connector.aws_region
         )
+
+    def protect_media(self, connector: VoiceConnector) -> None:
+        """Have the customer's audio encrypted where the connector requires it."""
+        self.media.protect_customer(self.history.roles.customer, required=connector.require_encryption)
 
     # -- refusals and ends
 
@@ -228,7 +234,7 @@ class Call:
             try:
                 answer = description_of(response)
                 if answer is not None:
-                    body = self.media.answer(answer, "b", session.hop.address[0], now, provisional=True)
+                    body = self.media.answer(answer, "b", session.hop, now, provisional=True)
                     typed = SDP
             except NegotiationError as error:
                 self.note(now, f"Early media is not passed on: {explained(error)}")
@@ -258,7 +264,7 @@ class Call:
         description = description_of(response)
         if self.media.offerer == "a":
             session.acknowledge(now)
-            return self.media.answer(description, "b", session.hop.address[0], now) or self._leg_a.body
+            return self.media.answer(description, "b", session.hop, now) or self._leg_a.body
         if description is None:
             raise NegotiationError(
                 502,
@@ -267,7 +273,7 @@ class Call:
                 "The called side accepts a call that has no offer yet, and makes none.",
                 source="RFC 3261 13.2.1",
             )
-        return self.media.offer(description, "b", session.hop.address[0], now)
+        return self.media.offer(description, "b", session.hop, now)
 
     def on_failure(self, session: Session, status_code: int, reason: str, now: float) -> None:
         self._leg_b = None
@@ -291,7 +297,7 @@ class Call:
         if self.media.offerer != OTHER[leg] or other is None:
             return
         try:
-            body = self.media.answer(description_of(request), leg, session.hop.address[0], now)
+            body = self.media.answer(description_of(request), leg, session.hop, now)
         except NegotiationError as error:
             self.note(now, explained(error))
             self.hang_up(now, error.reason_phrase, cause=488)

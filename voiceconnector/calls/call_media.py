@@ -1,15 +1,19 @@
 """The media of one call: its ports, the offers and answers that pass between the legs, and the relay's plan."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from voiceconnector.media.multipart import MultipartError, sdp_of
 from voiceconnector.media.negotiation import Leg, MediaSession, Streams
 from voiceconnector.media.offer_answer import LegAddress, NegotiationError, Stream
 from voiceconnector.media.plan import Forward, MediaPlan, PortPair, StreamPlan
+from voiceconnector.media.sdes import Protection
+from voiceconnector.sip.hop import Hop
 from voiceconnector.sip.message import Request, Response
 from voiceconnector.trunk.profile import Profile
 
 from .history import CallHistory
+from .roles import PARTY
 
 OTHER: dict[Leg, Leg] = {"a": "b", "b": "a"}
 
@@ -26,11 +30,19 @@ class MediaRelay(Protocol):
 class CallMedia:
     """What a call is besides its signalling. `key` is what the relay knows it by."""
 
-    def __init__(self, relay: MediaRelay, profile: Profile, key: int, session_id: int, history: CallHistory) -> None:
+    def __init__(
+        self,
+        relay: MediaRelay,
+        profile: Profile,
+        key: int,
+        session_id: int,
+        octets: Callable[[int], bytes],
+        history: CallHistory,
+    ) -> None:
         self._relay = relay
         self._profile = profile
         self._key = key
-        self._session = MediaSession(profile.codecs, session_id)
+        self._session = MediaSession(profile.codecs, session_id, octets, fax_allowed=profile.t38)
         self._history = history
         self._pairs: dict[Leg, PortPair] = {}
         self._left: list[PortPair] = []
@@ -42,6 +54,17 @@ class CallMedia:
     def offerer(self) -> Leg | None:
         """The leg whose offer has no final answer yet; None while there is no such offer."""
         return self._session.offerer
+
+    def protect_customer(self, leg: Leg, *, required: bool) -> None:
+        """Have the customer's leg encrypted as its connector wants it; the PSTN's is always plain."""
+        profile = self._profile
+        if required:
+            protection = Protection(True, profile.srtp_suites, profile.srtp_offer, "RequireEncryption")
+        else:
+            protection = Protection(
+                False, profile.srtp_suites if profile.srtp_optional else (), (), "profile.srtp_optional"
+            )
+        self._session.protect(leg, protection)
 
     def reserve(self, leg: Leg, media_address: str) -> bool:
         """Take a port pair for a leg at an address, which `release` gives back; False where it has none left.
@@ -70,15 +93,16 @@ class CallMedia:
         pair = self._pairs[leg]
         return LegAddress(pair.address, pair.rtp)
 
-    def offer(self, description: bytes, leg: Leg, source_address: str, now: float) -> bytes:
+    def offer(self, description: bytes, leg: Leg, source: Hop, now: float) -> bytes:
         """Take an offer from a leg; our offer for the other one. Raises NegotiationError, and nothing has changed."""
         to_leg = OTHER[leg]
-        offer = self._session.relay_offer(description, leg, self.ours(to_leg), source_address)
+        offer = self._session.relay_offer(description, leg, self.ours(to_leg), source.address[0])
+        self._look_at_keys(leg, source)
         self._tell(now)
         return offer
 
     def answer(
-        self, description: bytes | None, leg: Leg, source_address: str, now: float, *, provisional: bool = False
+        self, description: bytes | None, leg: Leg, source: Hop, now: float, *, provisional: bool = False
     ) -> bytes:
         """Take the answer of a leg to the other's offer; our answer for that, or b"" where the early one stands.
 
@@ -90,8 +114,9 @@ class CallMedia:
         else:
             to_leg = OTHER[leg]
             body, streams = self._session.relay_answer(
-                description, leg, self.ours(to_leg), provisional=provisional, source_address=source_address
+                description, leg, self.ours(to_leg), provisional=provisional, source_address=source.address[0]
             )
+            self._look_at_keys(leg, source)
         if streams:
             self._connect(streams, early=provisional)
         self._tell(now)
@@ -116,15 +141,17 @@ class CallMedia:
             (self._stream_plan("a", streams.a, early=early), self._stream_plan("b", streams.b, early=early))
         )
         self._apply(plan)
-        self._history.codec = streams.a.codec.encoding_name
+        self._history.codec = streams.a.encoding_name
 
     def _apply(self, plan: MediaPlan) -> None:
-        self._relay.apply(self._key, plan)
-        self._history.plan = plan
+        """Tell the relay, unless that is what it does already, as after the refresh of a session."""
+        if plan != self._history.plan:
+            self._relay.apply(self._key, plan)
+            self._history.plan = plan
 
     def _stream_plan(self, leg: Leg, stream: Stream, *, early: bool) -> StreamPlan:
-        """Silence is worth a word only of a party that may send, and only once the call is answered."""
-        watched = stream.may_send and not early
+        """Silence is worth a word only of a party that may send audio, and only once the call is answered."""
+        watched = stream.may_send and not early and not stream.is_fax
         return StreamPlan(
             leg,
             self._pairs[leg],
@@ -136,7 +163,18 @@ class CallMedia:
             remote_rtcp=stream.remote_rtcp,
             no_media_seconds=self._profile.no_media_seconds if watched else 0.0,
             vanish_seconds=self._profile.media_vanished_seconds if watched else 0.0,
+            protocol="UDPTL" if stream.is_fax else "RTP",
+            srtp=stream.srtp,
         )
+
+    def _look_at_keys(self, leg: Leg, source: Hop) -> None:
+        """Keys are as secret as the signalling that carries them (RFC 4568 8)."""
+        transport = source.local.transport
+        if transport != "TLS" and self._session.is_keyed(leg):
+            self._session.find(
+                f"The keys of {PARTY[leg].lower()}'s secure RTP pass in SIP over {transport}, which is not encrypted: "
+                "whoever can read that can listen. Use TLS for the trunk."
+            )
 
     def _tell(self, now: float) -> None:
         """Hand on what the negotiation has noticed."""

@@ -7,6 +7,7 @@ import re
 from textwrap import fill
 from typing import Any
 
+from voiceconnector.media.plan import StreamPlan
 from voiceconnector.sip.hop import host_port
 from voiceconnector.sip.lint import Anomaly, Level, anomalies
 from voiceconnector.trunk.admission import Finding, explain_checks
@@ -84,6 +85,7 @@ def details(call: CallHistory, profile: Profile, epoch: float) -> dict[str, Any]
         "Notes": [{"Time": time + epoch, "Text": text} for time, text in _events(call)],
         "Attempts": [_attempt(one, epoch) for one in call.tries],
         "Codec": call.codec or None,
+        "MediaProtection": _protection(call),
         "Streams": _places(call),
         "Media": call.media,
         "MediaVerdict": _media_verdict(call) or None,
@@ -278,9 +280,27 @@ def _places(call: CallHistory) -> list[str]:
     """Where the media of each leg went."""
     return [
         f"{call.roles.party[stream.leg]} was told to send to {host_port(stream.pair.address, stream.pair.rtp)}; "
-        f"it is at {host_port(*stream.remote) if stream.remote else 'no address (on hold)'} by its SDP"
+        f"it is at {host_port(*stream.remote) if stream.remote else 'no address (on hold)'} by its SDP "
+        f"({_carried_as(stream)})"
         for stream in (call.plan.streams if call.plan else ())
     ]
+
+
+def _protection(call: CallHistory) -> dict[str, str]:
+    """How media passes on each side's leg."""
+    side = {call.roles.customer: "Customer", call.roles.pstn: "Pstn"}
+    return (
+        {side["a" if stream.leg == "a" else "b"]: _carried_as(stream) for stream in call.plan.streams}
+        if call.plan
+        else {}
+    )
+
+
+def _carried_as(stream: StreamPlan) -> str:
+    """How media passes on a leg: the suite of secure RTP, "plain RTP", or "T.38 fax over UDPTL"."""
+    if stream.protocol == "UDPTL":
+        return "T.38 fax over UDPTL"
+    return stream.srtp.suite if stream.srtp else "plain RTP"
 
 
 def _counted(counters: dict[str, int | str | None]) -> str:

@@ -63,7 +63,7 @@ def _pass_offer_on(
     try:
         offer = description_of(request)
         if offer is not None:
-            body = call.media.offer(offer, leg, session.hop.address[0], now)
+            body = call.media.offer(offer, leg, session.hop, now)
             typed = SDP
     except NegotiationError as error:
         call.note(now, explained(error))
@@ -139,7 +139,7 @@ def _take_new_answer(
         session.acknowledge(now)
         media.restore()
         return
-    source = session.hop.address[0]
+    source = session.hop
     try:
         description = description_of(response)
         if media.offerer == OTHER[leg]:

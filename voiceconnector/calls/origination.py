@@ -89,7 +89,7 @@ class Hunt:
         self._refusal: Decision | None = None
         """Why a connector was passed over at last."""
         self._offer: bytes | None = None
-        self._source = ""
+        self._source: Hop | None = None
         self._display_name = ""
         self._hops_left = 0
 
@@ -107,7 +107,7 @@ class Hunt:
     def start(self, call: "Call", transaction: ServerTransaction, now: float) -> None:
         self._call = call
         request = transaction.request
-        self._source = transaction.hop.address[0]
+        self._source = transaction.hop
         self._display_name = display_name(request)
         self._hops_left = request.max_forwards - 1
         try:
@@ -301,6 +301,7 @@ class Hunt:
 
     def _our_offer(self, offer: bytes, now: float) -> bytes:
         assert self._call
+        assert self._source
         return self._call.media.offer(offer, "a", self._source, now)
 
     def _name_of_pbx(self) -> str:

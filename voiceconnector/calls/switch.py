@@ -309,6 +309,7 @@ class Switch:
         call = self._calls[self._last_key] = Call(self, self._last_key, started, history, placing)
         self.history.live[history.aws_transaction_id] = history
         self.events.append(started)
+        call.protect_media(history.admission.connector)
         call.start(transaction, called, media_address, now)
 
     def _started(self, history: CallHistory, connector: VoiceConnector, now: float) -> CallStarted:

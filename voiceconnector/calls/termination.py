@@ -74,7 +74,7 @@ class ToPstn:
         content_type = without_controls(request.header("content-type") or "")
         offer = description_of(request)
         if offer is not None:
-            body = with_sdp(content_type, body, call.media.offer(offer, "a", source.address[0], now))
+            body = with_sdp(content_type, body, call.media.offer(offer, "a", source, now))
         return f"Content-Type: {content_type}\r\n", body
 
     def failed(self, session: Session, status_code: int, reason: str, now: float) -> None:

@@ -1,10 +1,13 @@
 """The rules of offer and answer (RFC 3264) that a relaying and a plain user agent share.
 
-Of a description exactly one audio line counts: the first that has a port, RTP/AVP and a codec that may be
-used. telephone-event at 8000 Hz may always be used. Every other line is declined. What cannot be accepted is
-a `NegotiationError`, which carries the answer to give and the words to explain it.
+Of a description exactly one line counts, for audio or for fax. For audio it is the first that has a port, a
+codec that may be used, and RTP/AVP, or RTP/SAVP with a key where the leg's `Protection` has it so.
+telephone-event at 8000 Hz may always be used. For fax it is the first for T.38 over UDPTL (RFC 3362). Every other
+line is declined. What cannot be accepted is a `NegotiationError`, which carries the answer to give and the words
+to explain it.
 
-Left out: secure RTP, which is refused here; multicast; streams of more than one audio line.
+Left out: RTCP feedback (RTP/AVPF and RTP/SAVPF, RFC 4585), which G.711 has no use for; keys by DTLS (RFC 5763),
+which the service does not take; multicast; streams of more than one line.
 """
 
 import re
@@ -12,7 +15,9 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from voiceconnector.media import sdp
+from voiceconnector.media import sdes, sdp
+from voiceconnector.media.plan import Srtp
+from voiceconnector.media.sdes import PLAIN, Crypto, CryptoError, Protection
 from voiceconnector.media.sdp import Direction, Format, MediaDescription, SessionDescription
 
 TELEPHONE_EVENT = "TELEPHONE-EVENT"
@@ -33,7 +38,8 @@ _MULTICAST = re.compile(r"22[4-9]\.|23\d\.|ff[0-9a-f]{2}:", re.ASCII | re.IGNORE
 
 
 def plain(sentence: str) -> str:
-    """A sentence fit to be printed although it quotes a peer: nothing unprintable, and not endless."""
+    """A sentence fit to be printed although it quotes a peer: no key, nothing unprintable, and not endless."""
+    sentence = sdes.without_keys(sentence)
     if len(sentence) > _LONGEST_SENTENCE:
         sentence = sentence[:_LONGEST_SENTENCE] + "…"
     if sentence.isprintable():
@@ -79,15 +85,19 @@ class LegAddress(NamedTuple):
     port: int
 
 
-class AudioLine(NamedTuple):
-    """The audio line of a description that counts, and what of it may be used."""
+class MediaLine(NamedTuple):
+    """The line of a description that counts, and what of it may be used."""
 
     line_index: int
     """Its place among the m= lines, from 0."""
     description: MediaDescription
     formats: tuple[Format, ...]
-    """The usable payload types in the order of the m= line; at least one is a codec."""
+    """The usable payload types in the order of the m= line; at least one is a codec. None of a fax line."""
     direction: Direction
+    crypto: Crypto | None = None
+    """The key of its writer; None for plain RTP, and for fax."""
+    is_fax: bool = False
+    """Whether it is for T.38."""
 
 
 class Stream(NamedTuple):
@@ -110,6 +120,10 @@ class Stream(NamedTuple):
     """Whether this party is to be sent media; False on hold."""
     ptime_ms: int
     """Packet time this party would like to receive, in milliseconds."""
+    srtp: Srtp | None = None
+    """The keys of both directions; None for plain RTP."""
+    is_fax: bool = False
+    """T.38 over UDPTL: there are no payload types."""
 
     @property
     def payload_types(self) -> tuple[int, ...]:
@@ -120,6 +134,11 @@ class Stream(NamedTuple):
     def codec(self) -> Format:
         """The codec this party likes best."""
         return next(declared for declared in self.declared if not is_telephone_event(declared))
+
+    @property
+    def encoding_name(self) -> str:
+        """That codec's name, or "T.38"."""
+        return "T.38" if self.is_fax else self.codec.encoding_name
 
     @property
     def telephone_event(self) -> int | None:
@@ -146,7 +165,9 @@ def read(body: bytes, party: str, status_code: int) -> SessionDescription:
         raise NegotiationError(status_code, "Bad SDP", 399, because, source="RFC 8866 5") from error
 
 
-def offered_audio(description: SessionDescription, allowed: frozenset[str], party: str) -> AudioLine:
+def offered_audio(
+    description: SessionDescription, allowed: frozenset[str], party: str, protection: Protection = PLAIN
+) -> MediaLine:
     """Picks the audio line of an offer that is taken up (RFC 3264 6).
 
     `allowed` are encoding names as `encodings` gives them, for 8 kHz and mono; `party` is the offerer as a
@@ -157,9 +178,13 @@ def offered_audio(description: SessionDescription, allowed: frozenset[str], part
     for index, media in enumerate(description.media):
         if media.media != "audio" or not media.port:
             continue
-        if media.protocol != "RTP/AVP":
-            refusal = refusal or _wrong_protocol(media, party, "offers")
-            continue
+        crypto = None
+        if media.protocol != "RTP/AVP" or protection.required:
+            try:
+                crypto = _offered_key(media, party, protection)
+            except NegotiationError as error:
+                refusal = refusal or error
+                continue
         formats = [
             offered
             for offered in media.rtp_formats()
@@ -169,54 +194,75 @@ def offered_audio(description: SessionDescription, allowed: frozenset[str], part
             refusal = refusal or _no_codec(media, allowed, party)
             continue
         _check_address(media, party)
-        return AudioLine(index, media, tuple(formats), media.direction)
+        return MediaLine(index, media, tuple(formats), media.direction, crypto)
     if refusal:
         raise refusal
-    kinds = ", ".join([f"{media.media} with port {media.port}" for media in description.media])
+    kinds = ", ".join([f"{media.media} over {media.protocol} with port {media.port}" for media in description.media])
     raise NegotiationError(
         488,
         "No Audio Offered",
         304,
         f"{party} offers no audio line with a port, only {kinds}.",
         source="RFC 3264 6",
-        remedy="Offer audio; fax (T.38), video and other media are not carried.",
+        remedy="Offer audio, or fax as T.38 over UDPTL; video and other media are not carried.",
     )
 
 
-def answered_audio(
+def offered_fax(description: SessionDescription, party: str) -> MediaLine | None:
+    """The line of an offer that is for fax, if there is one (RFC 3362)."""
+    for index, media in enumerate(description.media):
+        if media.media == "image" and media.port and _is_t38(media):
+            _check_address(media, party)
+            return MediaLine(index, media, (), media.direction, None, True)
+    return None
+
+
+def offers_audio(description: SessionDescription) -> bool:
+    """Whether a description has an audio line with a port."""
+    return any(media.media == "audio" and media.port for media in description.media)
+
+
+def answered_line(
     description: SessionDescription,
     line_index: int,
-    offered: tuple[Format, ...],
-    permitted: Direction,
+    offered: MediaLine,
     party: str,
     findings: list[str],
-) -> AudioLine:
-    """Reads the answer to an offer of those formats and that direction in line `line_index` (RFC 3264 7).
+    keys: tuple[Crypto, ...] = (),
+) -> MediaLine:
+    """Reads the answer to our offer of `offered`'s formats and direction in line `line_index` (RFC 3264 7).
 
-    The direction comes back as far as the offer permits it (RFC 3264 6.1). What is wrong but bearable is
-    added to `findings`. Raises NegotiationError (488) where the answer declines the audio, names no codec of
-    the offer, or asks for what cannot be carried.
+    `keys` are the a=crypto lines of that offer. The direction comes back as far as the offer permits it (RFC 3264
+    6.1). What is wrong but bearable is added to `findings`. Raises NegotiationError (488) where the answer declines
+    the line, names no codec of the offer, has no key that fits, or asks for what cannot be carried.
     """
-    media = _answering_line(description, line_index)
+    kind = "fax" if offered.is_fax else "audio"
+    media = _answering_line(description, line_index, offered.description.media)
     if media is None or not media.port:
         raise NegotiationError(
             488,
-            "Audio Declined",
+            f"{kind.capitalize()} Declined",
             304,
-            f"{party} answers without taking up the audio: there is no audio line with a port.",
+            f"{party} answers without taking up the {kind}: there is no {kind} line with a port.",
             source="RFC 3264 6",
         )
-    if media.protocol != "RTP/AVP":
-        raise _wrong_protocol(media, party, "answers")
+    crypto = None
+    if offered.is_fax:
+        if not _is_t38(media):
+            raise _wrong_protocol(media, party, "answers", "T.38 over UDPTL")
+    elif keys:
+        crypto = _answered_key(media, keys, party)
+    elif media.protocol != "RTP/AVP":
+        raise _wrong_protocol(media, party, "answers", "RTP/AVP")
     _check_address(media, party)
-    formats = _answered_formats(media, offered, party, findings)
-    written = media.direction
+    formats = () if offered.is_fax else _answered_formats(media, offered.formats, party, findings)
+    permitted, written = offered.direction, media.direction
     direction = sdp.direction_of(written.sends and permitted.receives, written.receives and permitted.sends)
     if direction is not written:
         findings.append(
             f"{party} answers {written.name} to an offer of {permitted.name}; taken as {direction.name} (RFC 3264 6.1)."
         )
-    return AudioLine(line_index, media, formats, direction)
+    return MediaLine(line_index, media, formats, direction, crypto, offered.is_fax)
 
 
 def common(offered: tuple[Format, ...], answered: tuple[Format, ...]) -> tuple[Format, ...]:
@@ -233,6 +279,7 @@ def stream_of(
     other: tuple[Format, ...],
     may_send: bool,
     may_receive: bool,
+    srtp: Srtp | None = None,
 ) -> Stream:
     """The stream of the party that wrote `media`; `other` are the other side's formats (RFC 3264 5.1)."""
     accepted = other
@@ -247,13 +294,21 @@ def stream_of(
         accepted,
         may_send,
         may_receive,
-        media.ptime_ms or DEFAULT_PTIME_MS,
+        media.below.ptime_ms or DEFAULT_PTIME_MS,
+        srtp,
     )
 
 
-def declined(media: MediaDescription) -> str:
+def fax_stream_of(line: MediaLine, may_send: bool, may_receive: bool) -> Stream:
+    """The stream of the party that wrote a fax line."""
+    media = line.description
+    remote = None if sdp.is_unspecified(media.address) else (media.address, media.port)
+    return Stream(remote, None, (), (), may_send, may_receive, DEFAULT_PTIME_MS, is_fax=True)
+
+
+def declined(media: MediaDescription, protocol: str = "") -> str:
     """The m= line that declines a line, or keeps its place later on (RFC 3264 6, 8.2)."""
-    return f"m={media.media} 0 {media.protocol} {' '.join(media.formats) or '0'}"
+    return f"m={media.media} 0 {protocol or media.protocol} {' '.join(media.formats) or '0'}"
 
 
 def private_range(address: str) -> str:
@@ -293,12 +348,88 @@ def _has_codec(formats: Sequence[Format]) -> bool:
     return not all(map(is_telephone_event, formats))
 
 
-def _answering_line(description: SessionDescription, line_index: int) -> MediaDescription | None:
-    """The line that answers the audio; where an answerer lost count, its first audio line with a port."""
+def _is_t38(media: MediaDescription) -> bool:
+    """Whether a line is for T.38 over UDPTL (RFC 3362); its words are compared without regard to case."""
+    return media.protocol.lower() == "udptl" and "t38" in [word.lower() for word in media.formats]
+
+
+def _answering_line(description: SessionDescription, line_index: int, kind: str) -> MediaDescription | None:
+    """The line that answers ours; where an answerer lost count, its first of that kind with a port."""
     media = description.media
-    if line_index < len(media) and media[line_index].media == "audio":
+    if line_index < len(media) and media[line_index].media == kind:
         return media[line_index]
-    return next((line for line in media if line.media == "audio" and line.port), None)
+    return next((line for line in media if line.media == kind and line.port), None)
+
+
+def _offered_key(media: MediaDescription, party: str, protection: Protection) -> Crypto:
+    """The key of an offered line that is not, or must not be, plain RTP (RFC 4568 5.1.2)."""
+    if media.protocol == "RTP/AVP":
+        raise _not_encrypted(media, party)
+    if media.protocol != "RTP/SAVP" or not protection.accepted:
+        carried = "RTP/AVP and RTP/SAVP" if protection.accepted else "RTP/AVP"
+        carried = "RTP/SAVP" if protection.required else carried
+        raise _wrong_protocol(media, party, "offers", carried, protection.setting)
+    try:
+        return sdes.choose(_key_lines(media, party, "offers"), protection.accepted)
+    except CryptoError as error:
+        raise _no_key(media, party, "offers", str(error)) from None
+
+
+def _answered_key(media: MediaDescription, keys: tuple[Crypto, ...], party: str) -> Crypto:
+    """The key of the answer to an offer of RTP/SAVP with those lines (RFC 4568 5.1.3)."""
+    if media.protocol != "RTP/SAVP":
+        raise _wrong_protocol(media, party, "answers", "RTP/SAVP")
+    try:
+        return sdes.answering(_key_lines(media, party, "answers"), keys)
+    except CryptoError as error:
+        raise _no_key(media, party, "answers", str(error)) from None
+
+
+def _key_lines(media: MediaDescription, party: str, does: str) -> list[str]:
+    """The values of a section's a=crypto lines; there must be one."""
+    values = [value for name, _, value in media.attributes if name == "crypto"]
+    if not values:
+        raise _no_key(media, party, does, "it has no a=crypto line")
+    return values
+
+
+def _no_key(media: MediaDescription, party: str, does: str, because: str) -> NegotiationError:
+    if "fingerprint" in media.values and "crypto" not in media.values:
+        return _dtls(media, party, does)
+    return NegotiationError(
+        488,
+        "No Usable Key for SRTP",
+        306,
+        f"{party} {does} audio over {media.protocol} without a key that can be used, as {because}.",
+        source="RFC 4568 5.1",
+        setting="profile.srtp_suites",
+        remedy="Let the PBX give its keys by SDES (a=crypto) for one of these suites, without MKI.",
+    )
+
+
+def _dtls(media: MediaDescription, party: str, does: str) -> NegotiationError:
+    return NegotiationError(
+        488,
+        "DTLS-SRTP Not Available",
+        302,
+        f"{party} {does} audio over {media.protocol} with a fingerprint: DTLS-SRTP is not supported, use SDES.",
+        source="RFC 4568",
+        remedy="Set the media encryption of the trunk to SRTP with SDES, whose keys stand in a=crypto.",
+    )
+
+
+def _not_encrypted(media: MediaDescription, party: str) -> NegotiationError:
+    best_effort = "; its a=crypto lines count under RTP/SAVP only" if "crypto" in media.values else ""
+    return NegotiationError(
+        488,
+        "SRTP Required",
+        302,
+        f"{party} offers audio over RTP/AVP, and the Voice Connector requires encryption, which is "
+        f"RTP/SAVP{best_effort}.",
+        source="guide p. 61, RFC 4568",
+        setting="RequireEncryption",
+        remedy="Make SRTP with SDES mandatory on the PBX (not best effort), or turn RequireEncryption off.",
+    )
 
 
 def _answered_formats(
@@ -362,15 +493,28 @@ def _check_address(media: MediaDescription, party: str) -> None:
         )
 
 
-def _wrong_protocol(media: MediaDescription, party: str, does: str) -> NegotiationError:
+def _wrong_protocol(
+    media: MediaDescription, party: str, does: str, carried: str, setting: str = ""
+) -> NegotiationError:
+    if "UDP/TLS/RTP/" in media.protocol.upper() and "SAVP" in carried:
+        return _dtls(media, party, does)
     return NegotiationError(
         488,
-        "Only RTP/AVP Available",
+        f"Only {carried} Available",
         302,
-        f"{party} {does} audio over {media.protocol}; only RTP/AVP is carried.",
+        f"{party} {does} {media.media} over {media.protocol}; only {carried} is carried.",
         source="RFC 3264 6",
-        remedy="Turn SRTP and RTCP feedback off for the trunk, or offer an RTP/AVP line besides.",
+        setting=setting,
+        remedy=_REMEDIES[carried],
     )
+
+
+_REMEDIES = {
+    "RTP/SAVP": "Set the trunk to SRTP with SDES keys, and turn RTCP feedback (SAVPF) off.",
+    "RTP/AVP and RTP/SAVP": "Turn RTCP feedback (AVPF, SAVPF) off for the trunk.",
+    "RTP/AVP": "Turn SRTP and RTCP feedback off for the trunk, or offer an RTP/AVP line besides.",
+    "T.38 over UDPTL": "Let the side that answers take up the fax line as offered, or refuse it with 488.",
+}
 
 
 def _no_codec(media: MediaDescription, allowed: frozenset[str], party: str) -> NegotiationError:

@@ -113,6 +113,8 @@ class Below(NamedTuple):
     """The last that is named; None where none is."""
     unknown: str
     """The first line of no known type; "" where there is none."""
+    ptime_ms: int | None
+    """Packet time the writer would like to receive, in milliseconds (RFC 8866 6.4); None where it does not say."""
 
 
 class MediaDescription(NamedTuple):
@@ -159,11 +161,6 @@ class MediaDescription(NamedTuple):
         if is_unspecified(self.address):
             return direction_of(written.sends, False)
         return written
-
-    @property
-    def ptime_ms(self) -> int | None:
-        """Packet time the writer would like to receive, in milliseconds (RFC 8866 6.4)."""
-        return _number(self.values.get("ptime", "").strip(), 1, 10_000)
 
     def rtcp(self) -> tuple[str, int] | None:
         """Where RTCP goes: by a=rtcp (RFC 3605), else to the port above RTP's (RFC 3550 11).
@@ -268,7 +265,8 @@ def _media(text: str, line: int, session_address: str, session_direction: Direct
             "format (RFC 8866 5.14)"
         )
     rest = text[len(first) :]
-    below = _kept_below(rest) if len(rest) <= LONGEST_KEPT else _below(rest)
+    # Keys (RFC 4568) differ from call to call, and are not kept for longer than theirs.
+    below = _kept_below(rest) if len(rest) <= LONGEST_KEPT and fields[2] != "RTP/SAVP" else _below(rest)
     if below is None:
         raise _bad_connection(rest, line)
     address = below.address or session_address
@@ -296,7 +294,8 @@ def _below(text: str) -> Below | None:
         found = (_USUAL_RTPMAPS.get(value) or _rtpmap(value)) if name == "rtpmap" else None
         if found:
             mapped[str(found.payload_type)] = found
-    return Below(text, address, tuple(attributes), values, mapped, direction, _unknown_line(text))
+    ptime_ms = _number(values.get("ptime", "").strip(), 1, 10_000)
+    return Below(text, address, tuple(attributes), values, mapped, direction, _unknown_line(text), ptime_ms)
 
 
 _kept_below = lru_cache(KEPT)(_below)

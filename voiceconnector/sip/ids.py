@@ -30,6 +30,10 @@ class Ids:
     def number(self, bits: int) -> int:
         return self._bits(bits)
 
+    def octets(self, count: int) -> bytes:
+        """Random octets: a key, where the randomness is the system's."""
+        return self._bits(8 * count).to_bytes(count, "big")
+
     def aws_transaction_id(self) -> str:
         """A version 4 UUID (RFC 9562 5.4) as text."""
         digits = f"{self._bits(128):032x}"

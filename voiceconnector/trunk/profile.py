@@ -147,6 +147,19 @@ class Profile:
 
     codecs: tuple[str, ...] = ("PCMU",)
     """Audio encodings accepted, the preferred one first."""
+    srtp_suites: tuple[str, ...] = (
+        "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_192_CM_HMAC_SHA1_80", "AES_192_CM_HMAC_SHA1_32",
+        "AES_256_CM_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_32",
+    )  # fmt: skip
+    """Suites of secure RTP that a PBX may offer (RFC 4568, RFC 6188)."""
+    # Unverified: documented as AES-128 in counter mode with HMAC-SHA1; the length of the tag is not.
+    srtp_offer: tuple[str, ...] = ("AES_CM_128_HMAC_SHA1_80",)
+    """Suites offered to a PBX whose connector requires encryption, the preferred one first."""
+    # Unverified: the guide speaks of secure RTP with RequireEncryption only.
+    srtp_optional: bool = False
+    """Whether a PBX may use secure RTP with a connector that does not require encryption."""
+    t38: bool = True
+    """Whether fax may go on as T.38 over UDPTL (guide p. 80), where encryption is not required."""
     # Unverified: a diagnosis of the emulator; the service only shows it in its media metrics.
     no_media_seconds: float = 5.0
     """Seconds after the answer without a first RTP packet until the user is told."""
@@ -251,6 +264,9 @@ LAB = replace(
     private_contact=False,
     verify_tls_certificates=False,
     codecs=("PCMU", "PCMA"),
+    # Unverified: AEAD suites (RFC 7714) are not in the documented list.
+    srtp_suites=(*AWS.srtp_suites, "AEAD_AES_128_GCM", "AEAD_AES_256_GCM"),
+    srtp_optional=True,
     dns_ipv6_for_ipv4_only=True,
     private_addresses_allowed=True,
     allowed_prefix_min=0,
