@@ -36,7 +36,9 @@ def test_a_pattern_is_a_glob_over_the_whole_number(match: str, number: str, matc
     assert (found.behaviour.name == "busy") is matches
 
 
-@pytest.mark.parametrize("name", ["answer", "echo", "tone", "play", "early-media", "busy", "no-answer", "reject-404"])
+@pytest.mark.parametrize(
+    "name", ["answer", "echo", "tone", "play", "early-media", "fax", "busy", "no-answer", "reject-404"]
+)
 def test_every_name_makes_a_behaviour_of_that_name(name: str) -> None:
     assert behaviour(name).name == name
 
@@ -54,6 +56,12 @@ def test_a_name_there_is_not_is_an_error_that_lists_those_there_are(name: str) -
 def test_a_refusal_comes_at_once_unless_it_is_to_ring_first(name: str, status_code: int) -> None:
     assert (behaviour(name).refuse_with, behaviour(name).ring_seconds) == (status_code, 0.0)
     assert behaviour(name, ring_seconds=3).ring_seconds == 3
+
+
+def test_a_fax_machine_echoes_until_it_is_fax() -> None:
+    assert behaviour("fax").fax
+    assert behaviour("fax").sinks == (Echo(),)
+    assert not behaviour("answer").fax
 
 
 def test_no_answer_never_answers() -> None:

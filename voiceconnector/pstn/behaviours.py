@@ -48,6 +48,8 @@ class Behaviour:
     """Played from the answer on."""
     hang_up_after: float | None = None
     """Seconds from the answer to the BYE; None: the caller hangs up."""
+    fax: bool = False
+    """Whether it is a fax machine, which goes on as T.38 a second after the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def behaviour(
     tone_hz: int | None = None,
     digits: str | None = None,
 ) -> Behaviour:
-    """The behaviour of this name: answer, echo, tone, play, early-media, busy, no-answer, reject-<code>.
+    """The behaviour of this name: answer, echo, tone, play, early-media, fax, busy, no-answer, reject-<code>.
 
     Raises ValueError for any other.
     """
@@ -87,9 +89,9 @@ def behaviour(
     rejection = re.fullmatch(r"reject-([3-6]\d\d)", name)
     if rejection:
         return Behaviour(name, int(rejection[1]), 0.0 if ring_seconds is None else ring)
-    if name not in ("answer", "echo", "tone", "play", "early-media"):
+    if name not in ("answer", "echo", "tone", "play", "early-media", "fax"):
         raise ValueError(f'"{name}" is no behaviour; there are {", ".join(NAMES)}')
-    sinks: tuple[Sink, ...] = (Echo(),) if not play and name in ("answer", "echo", "early-media") else ()
+    sinks: tuple[Sink, ...] = (Echo(),) if not play and name in ("answer", "echo", "early-media", "fax") else ()
     return Behaviour(
         name,
         None,
@@ -98,10 +100,11 @@ def behaviour(
         sinks=sinks,
         sources=tuple(sources),
         hang_up_after=hang_up_after,
+        fax=name == "fax",
     )
 
 
-NAMES = ("answer", "echo", "tone", "play", "early-media", "busy", "no-answer", "reject-<code>")
+NAMES = ("answer", "echo", "tone", "play", "early-media", "fax", "busy", "no-answer", "reject-<code>")
 
 
 class Routing:

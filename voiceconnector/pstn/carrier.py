@@ -9,7 +9,7 @@ from typing import Protocol
 from voiceconnector.media.endpoint import Endpoint
 from voiceconnector.media.multipart import MultipartError, sdp_of
 from voiceconnector.media.offer_answer import LegAddress, NegotiationError, Stream
-from voiceconnector.media.plan import MediaPlan, Play, PortPair, Source, StreamPlan, Tone
+from voiceconnector.media.plan import Echo, MediaPlan, Play, PortPair, Source, StreamPlan, Tone
 from voiceconnector.sip.hop import Hop, bracketed, host_port
 from voiceconnector.sip.ids import Ids
 from voiceconnector.sip.message import Request, Response
@@ -23,6 +23,9 @@ from .behaviours import REASON_PHRASES, RINGBACK_HZ, Behaviour, Routing
 CODECS = ("PCMU", "PCMA")
 CALLING_CODECS = ("PCMU",)
 """What a phone offers, behind the carrier that brings its calls."""
+
+FAX_AFTER = 1.0
+"""Seconds from the answer until a fax machine offers T.38: it has heard the other's tones by then."""
 
 _SDP = "Content-Type: application/sdp\r\n"
 _ALLOW = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO\r\n"
@@ -123,6 +126,7 @@ class PhoneCall:
         self._endpoint: Endpoint | None = None
         self._stream: Stream | None = None
         self._timer: Timer | None = None
+        self._fax_timer: Timer | None = None
         self._body = b""
 
     @property
@@ -201,7 +205,7 @@ class PhoneCall:
                 self._refuse(503, "Service Unavailable: no media port", now)
                 return None
             ours = LegAddress(self._pair.address, self._pair.rtp)
-            self._endpoint = Endpoint(CODECS, ours, self.network.stack.ids.number(61))
+            self._endpoint = Endpoint(CODECS, ours, self.network.stack.ids.number(61), fax=self.behaviour.fax)
         return self._endpoint
 
     def _refuse_as_told(self, now: float) -> None:
@@ -217,6 +221,8 @@ class PhoneCall:
     def on_timer(self, name: str, now: float) -> None:
         if name == "hang up":
             self.hang_up(now)
+        elif name == "turn to fax":
+            self._offer_fax(now)
         elif self.behaviour.refuse_with is not None:
             self._refuse_as_told(now)
         else:
@@ -232,8 +238,18 @@ class PhoneCall:
         else:
             self._connect()
         self._session.accept(now, _ALLOW + _SDP, self._body)
+        timers = self.network.stack.timers
         if self.behaviour.hang_up_after is not None:
-            self._timer = self.network.stack.timers.start(self.behaviour.hang_up_after, self, "hang up", now)
+            self._timer = timers.start(self.behaviour.hang_up_after, self, "hang up", now)
+        if self.behaviour.fax:
+            self._fax_timer = timers.start(FAX_AFTER, self, "turn to fax", now)
+
+    def _offer_fax(self, now: float) -> None:
+        """Ask to go on as T.38, unless the other side did first, or is about to."""
+        assert self._session
+        assert self._endpoint
+        if self._stream and not self._stream.is_fax and not self._session.busy:
+            self._session.send("INVITE", now, _ALLOW + _SDP, self._endpoint.offer_fax())
 
     def _connect(self, early: bool = False) -> None:
         """Tell the relay what this phone does with its audio."""
@@ -241,6 +257,10 @@ class PhoneCall:
         if stream is None or self._pair is None:
             return
         sources: tuple[Source, ...] = (Tone(RINGBACK_HZ),) if early else self.behaviour.sources
+        if stream.is_fax:
+            fax = StreamPlan("a", self._pair, stream.remote_rtp, (), sinks=(Echo(),), protocol="UDPTL")
+            self.network.relay.apply(self.key, MediaPlan((fax._replace(no_media_seconds=0.0),)))
+            return
         plan = StreamPlan(
             "a",
             self._pair,
@@ -263,8 +283,9 @@ class PhoneCall:
         self._finish()
 
     def _finish(self) -> None:
-        if self._timer:
-            self._timer.stop()
+        for timer in (self._timer, self._fax_timer):
+            if timer:
+                timer.stop()
         self.network.relay.release(self.key, (self._pair,) if self._pair else ())
         self._pair = None
         self.network.forget(self)
@@ -351,7 +372,19 @@ class PhoneCall:
     def on_failure(self, session: Session, status_code: int, reason: str, now: float) -> None:
         self._finish()
 
-    def on_reply(self, session: Session, transaction: ClientTransaction, response: Response, now: float) -> None: ...
+    def on_reply(self, session: Session, transaction: ClientTransaction, response: Response, now: float) -> None:
+        """The answer to our offer of a fax; after a refusal, audio goes on."""
+        if response.method != "INVITE" or not 200 <= response.status_code < 300:
+            return
+        session.acknowledge(now)
+        assert self._endpoint
+        try:
+            self._stream = self._endpoint.accept(_description(response) or b"")
+        except NegotiationError:
+            self.hang_up(now)
+            return
+        self._connect()
+
     def on_no_reply(
         self, session: Session, transaction: ClientTransaction, status_code: int, why: str, now: float
     ) -> None: ...
