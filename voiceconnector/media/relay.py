@@ -481,11 +481,10 @@ class Relay:
 
 
 def _import_path() -> list[str]:
-    """Where the process finds this package and its one dependency; it does without `site`, to start at once."""
-    needed = filter(None, map(find_spec, ("pylibsrtp", "_cffi_backend")))
-    folders = [Path(spec.origin).parent for spec in needed if spec.origin]
-    parents = [folder.parent if folder.name == "pylibsrtp" else folder for folder in folders]
-    return list(dict.fromkeys(map(str, (_PACKAGE_ROOT, *parents))))
+    """Where the process finds this package and what it needs; it does without `site`, to start at once."""
+    specs = filter(None, map(find_spec, ("pylibsrtp", "_cffi_backend", "cryptography")))
+    folders = [Path(spec.origin).parents[bool(spec.submodule_search_locations)] for spec in specs if spec.origin]
+    return list(dict.fromkeys(map(str, (_PACKAGE_ROOT, *folders))))
 
 
 def _event(name: str, fields: list[Any]) -> RelayEvent:

@@ -80,15 +80,26 @@ def fault(packet: bytes | bytearray | memoryview, payload_types: Iterable[int]) 
     return None
 
 
+def header_size(packet: bytes | bytearray | memoryview) -> int | None:
+    """Bytes of header, CSRC list and header extension; None when they do not fit."""
+    size = len(packet)
+    if size < HEADER_SIZE:
+        return None
+    word = packet[0] << 8 | packet[1]
+    start = HEADER_SIZE + 4 * ((word & CSRC_COUNT) >> 8)
+    if word & EXTENSION and start + 4 <= size:
+        start += 4 + 4 * int.from_bytes(packet[start + 2 : start + 4])
+    elif word & EXTENSION:
+        return None
+    return start if start <= size else None
+
+
 def payload_bounds(packet: bytes | bytearray | memoryview) -> tuple[int, int] | None:
     """Start and end of the payload in a packet of at least HEADER_SIZE bytes; None when they do not fit."""
-    word = packet[0] << 8 | packet[1]
-    start, end = HEADER_SIZE + 4 * ((word & CSRC_COUNT) >> 8), len(packet)
-    if word & EXTENSION:
-        if start + 4 > end:
-            return None
-        start += 4 + 4 * int.from_bytes(packet[start + 2 : start + 4])
-    if word & PADDING:
+    start, end = header_size(packet), len(packet)
+    if start is None:
+        return None
+    if packet[0] << 8 & PADDING:
         if packet[-1] == 0:
             return None
         end -= packet[-1]

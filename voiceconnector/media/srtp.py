@@ -3,13 +3,13 @@
 A context keeps rollover counters, replay windows and SRTCP indices by SSRC for as long as its key is in use.
 Packets are protected and unprotected where they lie: pylibsrtp's own `Session` would copy each twice and makes
 five objects, which costs as much as the cipher. So its binding is called, and the policies of suites that it has
-no name for are written as libsrtp lays them out (`srtp_crypto_policy_t`). Leaves out: MKI, key derivation rates,
-unencrypted and unauthenticated SRTP, keys beyond their lifetime.
+no name for are written as libsrtp lays them out (`srtp_crypto_policy_t`). AES-192 is in `aes_192`. Leaves out:
+MKI, key derivation rates, unencrypted and unauthenticated SRTP, keys beyond their lifetime.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib  # type: ignore[import-not-found]
@@ -46,10 +46,12 @@ class Suite(NamedTuple):
 
 
 _TAG_80, _TAG_32 = Policy.SRTP_PROFILE_AES128_CM_SHA1_80, Policy.SRTP_PROFILE_AES128_CM_SHA1_32
-_AES_ICM_256 = 5
+_AES_ICM_192, _AES_ICM_256 = 4, 5
 SUITES = {
     "AES_CM_128_HMAC_SHA1_80": Suite(_TAG_80, 30),
     "AES_CM_128_HMAC_SHA1_32": Suite(_TAG_32, 30),
+    "AES_192_CM_HMAC_SHA1_80": Suite(_TAG_80, 38, _AES_ICM_192),
+    "AES_192_CM_HMAC_SHA1_32": Suite(_TAG_32, 38, _AES_ICM_192),
     "AES_256_CM_HMAC_SHA1_80": Suite(_TAG_80, 46, _AES_ICM_256),
     "AES_256_CM_HMAC_SHA1_32": Suite(_TAG_32, 46, _AES_ICM_256),
     "AEAD_AES_128_GCM": Suite(Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 28),
@@ -63,18 +65,49 @@ def reason(status: int) -> str:
     return _REASONS.get(status, AUTHENTICATION)
 
 
-def _policy(suite_name: str, key: bytes, ssrc_type: int) -> Policy:
-    """ValueError for a suite that is not in SUITES or a key of another size."""
-    suite = SUITES.get(suite_name)
-    if suite is None:
-        raise ValueError(f"{suite_name} is not a suite that the relay has")
-    if len(key) != suite.key_size:
-        raise ValueError(f"{suite_name} takes a key and salt of {suite.key_size} bytes, not {len(key)}")
-    policy = Policy(key, ssrc_type, 0, suite.profile)
-    policy.window_size = REPLAY_WINDOW
-    if suite.cipher is not None:
-        _set_cipher(policy, suite.cipher, suite.key_size)
-    return policy
+class Context(Protocol):
+    """Keys and what has been done with them, for the packets in one memory. Its actions return libsrtp's status."""
+
+    @property
+    def protect(self) -> Callable[[], int]: ...
+    @property
+    def unprotect(self) -> Callable[[], int]: ...
+    @property
+    def protect_rtcp(self) -> Callable[[], int]: ...
+    @property
+    def unprotect_rtcp(self) -> Callable[[], int]: ...
+
+    def add(self, ssrc: int) -> None:
+        """Packets of this source may be sent from now on."""
+
+    def forget(self, ssrc: int) -> None:
+        """As if this source had never been."""
+
+
+class LibsrtpContext:
+    """A context of libsrtp."""
+
+    def __init__(self, suite: Suite, key: bytes, memory: bytearray, length: Any, receiving: bool) -> None:
+        """`length` has the packet's size as its only element, before and after."""
+        self._policy = Policy(key, Policy.SSRC_ANY_INBOUND if receiving else Policy.SSRC_SPECIFIC, 0, suite.profile)
+        self._policy.window_size = REPLAY_WINDOW
+        if suite.cipher is not None:
+            _set_cipher(self._policy, suite.cipher, suite.key_size)
+        self._session = session = Session(self._policy if receiving else None)
+        # Nobody may hold the pointer for longer than there is the session that it belongs to.
+        pointer = ffi.gc(session._srtp[0], lambda _pointer: session)
+        parts = pointer, ffi.from_buffer("char[]", memory), length
+        self.protect: Callable[[], int] = partial(lib.srtp_protect, *parts)
+        self.unprotect: Callable[[], int] = partial(lib.srtp_unprotect, *parts)
+        self.protect_rtcp: Callable[[], int] = partial(lib.srtp_protect_rtcp, *parts)
+        self.unprotect_rtcp: Callable[[], int] = partial(lib.srtp_unprotect_rtcp, *parts)
+
+    def add(self, ssrc: int) -> None:
+        self._policy.ssrc_value = ssrc
+        self._session.add_stream(self._policy)
+
+    def forget(self, ssrc: int) -> None:
+        self._session.remove_stream(ssrc)
 
 
 def _set_cipher(policy: Policy, cipher: int, key_size: int) -> None:
@@ -87,23 +120,34 @@ def _set_cipher(policy: Policy, cipher: int, key_size: int) -> None:
         words[0], words[1] = cipher, key_size
 
 
-class Receiver:
-    """The context of what the remote sends: unprotects packets in the receive buffer, where they lie."""
+def _context(suite_name: str, key: bytes, memory: bytearray, length: Any, receiving: bool) -> Context:
+    """ValueError for a suite that is not in SUITES or a key of another size."""
+    suite = SUITES.get(suite_name)
+    if suite is None:
+        raise ValueError(f"{suite_name} is not a suite that the relay has")
+    if len(key) != suite.key_size:
+        raise ValueError(f"{suite_name} takes a key and salt of {suite.key_size} bytes, not {len(key)}")
+    if suite.cipher != _AES_ICM_192:
+        return LibsrtpContext(suite, key, memory, length, receiving)
+    from voiceconnector.media import aes_192
 
-    __slots__ = ("_data", "_session", "_ssrcs", "_unprotect_rtcp", "key", "length", "suite", "unprotect")
+    return aes_192.Context(key, 10 if suite.profile == _TAG_80 else 4, memory, length)
+
+
+class Receiver:
+    """What the remote's key is good for: unprotects packets in the receive buffer, where they lie."""
+
+    __slots__ = ("_context", "_ssrcs", "key", "length", "suite", "unprotect")
 
     def __init__(self, suite: str, key: bytes, buffer: Buffer) -> None:
         """ValueError when suite and key do not go together."""
         self.suite, self.key = suite, key
-        self._session = Session(_policy(suite, key, Policy.SSRC_ANY_INBOUND))
-        self._ssrcs: dict[int, None] = {}
-        self._data = ffi.from_buffer("char[]", buffer.data)
         self.length: Any = ffi.new("int *")
         """Its only element is the size of the packet in the buffer: protected before, plain after."""
-        context = self._session._srtp[0]
-        self.unprotect: Callable[[], int] = partial(lib.srtp_unprotect, context, self._data, self.length)
+        self._context = _context(suite, key, buffer.data, self.length, receiving=True)
+        self._ssrcs: dict[int, None] = {}
+        self.unprotect = self._context.unprotect
         """Unprotects the RTP packet in the buffer; 0, or the status for `reason`."""
-        self._unprotect_rtcp = partial(lib.srtp_unprotect_rtcp, context, self._data, self.length)
 
     def rtp(self, size: int) -> tuple[int, str]:
         """Unprotects the RTP packet in the buffer's first `size` bytes: its plain size and "", or 0 and why not."""
@@ -111,7 +155,7 @@ class Receiver:
 
     def rtcp(self, size: int) -> tuple[int, str]:
         """As `rtp`, for an RTCP packet."""
-        return self._run(self._unprotect_rtcp, size)
+        return self._run(self._context.unprotect_rtcp, size)
 
     def _run(self, unprotect: Callable[[], int], size: int) -> tuple[int, str]:
         self.length[0] = size
@@ -123,33 +167,28 @@ class Receiver:
         if ssrc not in self._ssrcs:
             self._ssrcs[ssrc] = None
             if len(self._ssrcs) > MOST_SSRCS:
-                _forget_oldest(self._session, self._ssrcs)
+                _forget_oldest(self._context, self._ssrcs)
 
 
 class Sender:
-    """The context of what is sent to the remote: protects packets in the buffer's spare memory."""
+    """What our key is good for: protects packets in the buffer's spare memory."""
 
-    __slots__ = ("_length", "_policy", "_protect", "_protect_rtcp", "_session", "_spare", "_ssrcs", "_views", "key",
-                 "suite")  # fmt: skip
+    __slots__ = ("_context", "_length", "_spare", "_ssrcs", "_views", "key", "suite")
 
     def __init__(self, suite: str, key: bytes, buffer: Buffer) -> None:
         """ValueError when suite and key do not go together."""
         self.suite, self.key = suite, key
-        self._policy = _policy(suite, key, Policy.SSRC_SPECIFIC)
-        self._session = Session()
+        self._length: Any = ffi.new("int *")
+        self._context = _context(suite, key, buffer.spare, self._length, receiving=False)
         self._ssrcs: dict[int, None] = {}
         self._spare, self._views = buffer.spare, buffer.spare_views
-        self._length: Any = ffi.new("int *")
-        parts = self._session._srtp[0], ffi.from_buffer("char[]", buffer.spare), self._length
-        self._protect: Callable[[], int] = partial(lib.srtp_protect, *parts)
-        self._protect_rtcp: Callable[[], int] = partial(lib.srtp_protect_rtcp, *parts)
 
     def rtp(self, send: Send) -> Send:
         """What protects an RTP packet and has `send` send it. OSError too when it can not be protected.
 
         That is so for a sequence number that was sent already: a keystream is never used twice (RFC 3711 9.1).
         """
-        spare, views, length, protect = self._spare, self._views, self._length, self._protect
+        spare, views, length, protect = self._spare, self._views, self._length, self._context.protect
 
         def send_protected(packet: bytes | memoryview) -> int:
             size = len(packet)
@@ -167,8 +206,9 @@ class Sender:
         size = len(packet)
         self._spare[:size] = packet
         self._length[0] = size
-        status = self._protect_rtcp()
-        if status and not self._protects_new(status, packet, RTCP_SSRC, self._protect_rtcp):
+        protect = self._context.protect_rtcp
+        status = protect()
+        if status and not self._protects_new(status, packet, RTCP_SSRC, protect):
             return None
         protected_size: int = self._length[0]
         return self._views[protected_size]
@@ -179,15 +219,15 @@ class Sender:
         """Makes room for the packet's SSRC if that is why it was not protected, and tries again."""
         if status != _NO_CONTEXT:
             return False
-        self._policy.ssrc_value = int.from_bytes(packet[ssrc_at])
-        self._session.add_stream(self._policy)
-        self._ssrcs[self._policy.ssrc_value] = None
+        ssrc = int.from_bytes(packet[ssrc_at])
+        self._context.add(ssrc)
+        self._ssrcs[ssrc] = None
         if len(self._ssrcs) > MOST_SSRCS:
-            _forget_oldest(self._session, self._ssrcs)
+            _forget_oldest(self._context, self._ssrcs)
         return protect() == 0
 
 
-def _forget_oldest(session: Session, ssrcs: dict[int, None]) -> None:
+def _forget_oldest(context: Context, ssrcs: dict[int, None]) -> None:
     oldest = next(iter(ssrcs))
     del ssrcs[oldest]
-    session.remove_stream(oldest)
+    context.forget(oldest)
