@@ -60,6 +60,8 @@ COLLECT_SECONDS = 600.0
 """How often cyclic garbage, as HTTP leaves some, is looked for when calls never pause."""
 ACCEPT_SECONDS = 5.0
 """How long a call that is to be placed may be on its way to the trunk."""
+COUNTING_SECONDS = 0.2
+"""How long somebody who looks at a call waits for its counters; those of before are shown then."""
 RELAY_SECONDS = 10.0
 RELAY_PAUSE = 0.005
 """Seconds between batches of commands to the relay."""
@@ -387,9 +389,23 @@ class Emulator:
     def calls(self) -> list[dict[str, object]]:
         return [explain.summary(call, self.epoch) for call in self.switch.history.all()]
 
-    def call(self, aws_transaction_id: str) -> dict[str, object] | None:
+    async def call(self, aws_transaction_id: str) -> dict[str, object] | None:
+        """A call, with its media counters of this moment."""
         call = self.switch.history.find(aws_transaction_id)
+        if call:
+            await self._count(call)
         return explain.details(call, self.config.profile, self.epoch) if call else None
+
+    async def _count(self, call: CallHistory) -> None:
+        """Have the relay tell a live call's counters; a relay that does not answer at once is not waited for."""
+        key = self.switch.key_of(call)
+        if key is None or call.plan is None:
+            return
+        counted, deadline = call.counted, time.monotonic() + COUNTING_SECONDS
+        self.relay.query(key)
+        self.relay.flush()
+        while call.counted == counted and time.monotonic() < deadline:
+            await asyncio.sleep(0.002)
 
     async def place_call(self, order: CallOrder) -> str:
         """Have a phone of the public network call a number of the trunk; the call's TransactionId.
@@ -424,7 +440,7 @@ class Emulator:
             await asyncio.sleep(0.002)
         raise CannotCall(503, problem or f"the trunk has not taken the INVITE for {ACCEPT_SECONDS:g} s")
 
-    def hang_up(self, aws_transaction_id: str) -> dict[str, object] | None:
+    async def hang_up(self, aws_transaction_id: str) -> dict[str, object] | None:
         """Have the phone that placed a call hang up; the call. One that is over stays as it is. Raises CannotCall."""
         call = self.switch.history.live.get(aws_transaction_id)
         hung_up = call is None
@@ -438,10 +454,12 @@ class Emulator:
             self.transports[1].turn(change)
         if not hung_up:
             raise CannotCall(409, "the call was placed by no phone of the emulated PSTN, so let its caller hang up")
-        return self.call(aws_transaction_id)
+        return await self.call(aws_transaction_id)
 
-    def explain(self, aws_transaction_id: str) -> str | None:
+    async def explain(self, aws_transaction_id: str) -> str | None:
         call = self.switch.history.find(aws_transaction_id)
+        if call:
+            await self._count(call)
         return explain.explain(call, self.config.profile) if call else None
 
     def in_brief(self, aws_transaction_id: str) -> str | None:

@@ -309,7 +309,7 @@ def _story(found: dict[str, Any]) -> list[tuple[float, str]]:
 def calls(url: str, as_json: bool, limit: int) -> None:
     """List the calls that the running emulator remembers, the latest first.
 
-    Outbound: the PBX calls the PSTN. Inbound: the PSTN calls the PBX.
+    Outbound: the PBX calls the PSTN. Inbound: the PSTN calls the PBX. Audio: whether it went both ways, and the MOS.
 
     \b
     Example:
@@ -331,7 +331,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
 
     colours = {"answered": "green", "completed": "green", "ringing": "yellow", "challenged": "yellow"}
     table = Table(box=None, pad_edge=False)
-    for title in ("Time", "Direction", "From", "To", "State", "Status", "TransactionId"):
+    for title in ("Time", "Direction", "From", "To", "State", "Status", "Audio", "TransactionId"):
         table.add_column(title, no_wrap=title != "Status")
     for call in found:
         colour = colours.get(call["State"], "red")
@@ -342,6 +342,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
             call["To"],
             f"[{colour}]{call['State']}[/]",
             _status(call),
+            call["Audio"] or "",
             call["TransactionId"],
         )
     Console(width=None if sys.stdout.isatty() else 200).print(table)

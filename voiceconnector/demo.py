@@ -167,7 +167,7 @@ async def _ended(emulator: Emulator, pbx: Pbx, count: int) -> dict[str, Any]:
     """The latest of so many calls, once it is over and counted on both sides; as it is, when that takes too long."""
     deadline = time.monotonic() + TIMEOUT
     while True:
-        found = [emulator.call(str(call["TransactionId"])) for call in emulator.calls()]
+        found = [await emulator.call(str(call["TransactionId"])) for call in emulator.calls()]
         latest = found[0] if len(found) == count else None
         over = latest and latest["EndTime"] and latest["Media"] and len(pbx.heard) == count
         if over or time.monotonic() > deadline:

@@ -98,7 +98,8 @@ class MemoryPort:
 class Line:
     """The call, and its time."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, sweep_us: int = SWEEP_US) -> None:
+        self.sweep_us = sweep_us
         self.now_us = 1000 * SECOND
         self.events: list[Event] = []
         self.emit = self.events.append
@@ -117,7 +118,7 @@ class Line:
             for index, name in enumerate(("phone a", "phone b"))
         }
         self.relink()
-        self.every(SWEEP_US, self._sweep)
+        self.every(sweep_us, self._sweep)
 
     def plan(self, name: str, sinks: tuple[Any, ...], leg: str = "", **fields: Any) -> StreamPlan:
         """The plan of one end, whose remote is its peer."""
@@ -224,7 +225,7 @@ class Line:
 
     def _sweep(self) -> None:
         for stream in (*self.legs.values(), *self.phones.values()):
-            stream.sweep(self.now_us, SWEEP_US)
+            stream.sweep(self.now_us, self.sweep_us)
 
     def _arrive(self, data: bytes, source: Address, destination: Address) -> None:
         port = self.ports[NAMES[destination[1]]]

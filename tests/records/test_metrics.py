@@ -4,7 +4,16 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from voiceconnector.calls.events import AttemptRefused, CallAnswered, CallEnded, CallMoved, CallStarted, RouteFailed
+from voiceconnector.calls.events import (
+    AttemptRefused,
+    CallAnswered,
+    CallEnded,
+    CallMoved,
+    CallStarted,
+    DirectionQuality,
+    MediaQuality,
+    RouteFailed,
+)
 from voiceconnector.records.metrics import ROUTES_KEPT, Metrics
 from voiceconnector.trunk.decisions import Decision, Outcome
 
@@ -76,3 +85,50 @@ def test_ever_new_targets_do_not_fill_the_memory() -> None:
 
 def test_figures_of_our_own_process_are_there() -> None:
     assert read(metrics())["process_resident_memory_bytes",] > 0
+
+
+# -- media
+
+
+def direction(packets: int = 3000, lost: int | None = 3, jitter: int | None = 800) -> DirectionQuality:
+    return DirectionQuality(packets, packets * 172, 12, 1200, lost, jitter, 4.37)
+
+
+def minute(started: CallStarted = OUT, jitter: int = 800, mos: float = 4.2, rtt: int | None = 20_000) -> MediaQuality:
+    return MediaQuality(
+        started, 61.0, 60.0, direction(jitter=jitter), direction(2999, None, None), direction(1000), direction(1001),
+        rtt, mos, None, 4.3,
+    )  # fmt: skip
+
+
+def test_media_is_counted_by_the_guide_s_names() -> None:
+    """Guide p. 24-27: per side and direction; a far side that reports nothing has lost nothing that is known."""
+    made = metrics()
+    made.take([OUT, minute(), minute()])
+    found = read(made)
+    expected = {
+        "CustomerToVcRtpPackets": 6000, "CustomerToVcRtpBytes": 6000 * 172, "CustomerToVcRtcpPackets": 24,
+        "CustomerToVcRtcpBytes": 2400, "CustomerToVcPacketsLost": 6, "VcToCustomerRtpPackets": 5998,
+        "VcToCustomerPacketsLost": 0, "RemoteToVcRtpPackets": 2000, "VcToRemoteRtpPackets": 2002,
+        "VcToRemoteRtcpBytes": 2400, "RemoteToVcPacketsLost": 6,
+        "CustomerToVcJitter": 800, "RTTBetweenVcAndCustomer": 20_000, "MOSBetweenVcAndCustomer": 4.2,
+        "MOSBetweenVcAndRemote": 4.3, "VcToRemoteJitter": 800,
+    }  # fmt: skip
+    for name, value in expected.items():
+        assert found[name, EAST, "us-east-1"] == value, name
+    assert ("RTTBetweenVcAndRemote", EAST, "us-east-1") not in found
+    assert ("VcToCustomerJitter", EAST, "us-east-1") not in found
+
+
+def test_averages_are_over_the_calls_under_way_and_then_the_last_one_known() -> None:
+    made = metrics()
+    second = replace(OUT, aws_transaction_id="t-3")
+    made.take([OUT, second, minute(jitter=500, mos=4.0), minute(second, jitter=1500, mos=4.4)])
+    found = read(made)
+    assert found["CustomerToVcJitter", EAST, "us-east-1"] == 1000
+    assert found["MOSBetweenVcAndCustomer", EAST, "us-east-1"] == 4.2
+    made.take([CallEnded(OUT, 2.0, 70.0, True, "OK")])
+    assert read(made)["CustomerToVcJitter", EAST, "us-east-1"] == 1500
+    made.take([CallEnded(second, 2.0, 70.0, True, "OK"), minute(second, jitter=700)])
+    assert read(made)["CustomerToVcJitter", EAST, "us-east-1"] == 700
+    assert not made._gauges

@@ -160,6 +160,7 @@ class CallMedia:
             stream.may_send,
             stream.may_receive,
             (Forward(OTHER[leg]),),
+            event_payload_type=stream.telephone_event,
             remote_rtcp=stream.remote_rtcp,
             no_media_seconds=self._profile.no_media_seconds if watched else 0.0,
             vanish_seconds=self._profile.media_vanished_seconds if watched else 0.0,

@@ -9,6 +9,9 @@ from typing import Literal
 
 from voiceconnector.trunk.decisions import Decision
 
+Severity = Literal["problem", "warning", "info"]
+"""Of what is found in a call's media: it does not work, it works badly or oddly, it is good to know."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
@@ -93,6 +96,48 @@ class MediaFinding:
     aws_transaction_id: str
     time: float
     text: str
+    severity: Severity = "info"
+    kind: str = ""
+    """What it is about, "silent audio"; "" for what merely happened."""
 
 
-CallEvent = CallStarted | CallMoved | RouteFailed | CallAnswered | CallEnded | AttemptRefused | MediaFinding
+@dataclass(frozen=True, slots=True)
+class DirectionQuality:
+    """How one direction of a call's media was, in the time that it is told of."""
+
+    rtp_packets: int
+    rtp_bytes: int
+    rtcp_packets: int
+    rtcp_bytes: int
+    packets_lost: int | None
+    """None where it is for the far side to say, and that has sent no report. As `jitter_us`."""
+    jitter_us: int | None
+    """Average, in microseconds."""
+    mos: float | None
+    """1.0 to 4.4; None where nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaQuality:
+    """How a call's media was: told each minute, and at its end of what is left. Directions have AWS's names."""
+
+    started: CallStarted
+    time: float
+    """When that time ended."""
+    seconds: float
+    """How long it was."""
+    cust2vc: DirectionQuality
+    vc2cust: DirectionQuality
+    rem2vc: DirectionQuality
+    vc2rem: DirectionQuality
+    rtt_btwn_vc_and_cust: int | None
+    """Average round trip in microseconds; None without a report of the far side."""
+    mos_btwn_vc_and_cust: float | None
+    """The worse of both directions."""
+    rtt_btwn_vc_and_rem: int | None
+    mos_btwn_vc_and_rem: float | None
+
+
+CallEvent = (
+    CallStarted | CallMoved | RouteFailed | CallAnswered | CallEnded | AttemptRefused | MediaFinding | MediaQuality
+)

@@ -16,7 +16,8 @@ from voiceconnector.trunk.decisions import Decision, Outcome, shown
 from voiceconnector.trunk.profile import Profile
 from voiceconnector.trunk.routing import explain_inbound
 
-from .history import CallHistory, Try
+from . import media_verdict
+from .history import CallHistory, MediaFact, Try
 from .refusals import REASON_PHRASES
 from .roles import INBOUND
 from .route_set import departures
@@ -24,6 +25,7 @@ from .route_set import departures
 _CHECKS = {"", *(check.name for check in CHECKS)}
 """Names of the admission checks, and that of an admission."""
 _MARKS = {"passed": "ok ", "admitted": "ok ", "challenged": "?  ", "rejected": "NO ", "dropped": "NO "}
+_SEVERITIES = {"problem": "NO ", "warning": "?  ", "info": "ok "}
 _DIRECTIONS = {
     "cust2vc": "PBX to trunk",
     "vc2cust": "trunk to PBX",
@@ -62,6 +64,7 @@ def summary(call: CallHistory, epoch: float) -> dict[str, Any]:
         "EndTime": ended.end_time if ended else None,
         "StatusCode": _status_code(call),
         "StatusMessage": ended.status_message if ended else call.admission.decision.reason_phrase or None,
+        "Audio": media_verdict.in_brief(call) or None,
     }
 
 
@@ -87,8 +90,13 @@ def details(call: CallHistory, profile: Profile, epoch: float) -> dict[str, Any]
         "Codec": call.codec or None,
         "MediaProtection": _protection(call),
         "Streams": _places(call),
-        "Media": call.media,
-        "MediaVerdict": _media_verdict(call) or None,
+        "Media": {} if call.counting else call.media,
+        "MediaVerdict": None if call.counting else media_verdict.verdict(call) or None,
+        "MediaFindings": [media_verdict.as_json(fact, call, epoch) for fact in media_verdict.facts(call)],
+        "Digits": {
+            "customer": media_verdict.digits(call, call.roles.customer),
+            "remote": media_verdict.digits(call, call.roles.pstn),
+        },
     }
 
 
@@ -255,8 +263,10 @@ def _events(call: CallHistory) -> list[tuple[float, str]]:
 
 
 def _media(call: CallHistory) -> str:
-    verdict = _media_verdict(call)
-    lines = [f"  {sentence}" for sentence in ((verdict, *_places(call)) if verdict else _places(call))]
+    verdict = media_verdict.verdict(call)
+    lines = [f"  {verdict}"] if verdict else []
+    lines += [f"  {_SEVERITIES[fact.severity]} {_told_of(fact, call)}" for fact in media_verdict.facts(call)]
+    lines += [f"  {sentence}" for sentence in _places(call)]
     for direction, name in _DIRECTIONS.items():
         counters = call.media.get(direction)
         if counters:
@@ -266,14 +276,11 @@ def _media(call: CallHistory) -> str:
     return "\n".join(["Media", *(lines or ["  no packet was seen on either side"])])
 
 
-def _media_verdict(call: CallHistory) -> str:
-    """Whether audio went both ways, in a sentence; "" where nothing was counted."""
-    if not call.media:
-        return ""
-    heard = {side: call.media.get(key, {}).get("packets", 0) for side, key in (("PBX", "cust2vc"), ("PSTN", "rem2vc"))}
-    silent = [side for side, packets in heard.items() if not packets]
-    verdict = f"No audio came from the {' or the '.join(silent)}" if silent else "Audio went both ways"
-    return f"{verdict}: the trunk received {heard['PBX']} RTP packets from the PBX, {heard['PSTN']} from the PSTN."
+def _told_of(fact: MediaFact, call: CallHistory) -> str:
+    """A fact with its time, counted from the beginning of the call."""
+    until = "" if fact.until is None else f" to {fact.until - call.started_at:+.1f} s"
+    since = f"{fact.since - call.started_at:+.1f} s{until}"
+    return f"{since}: {fact.text} {fact.check}".rstrip()
 
 
 def _places(call: CallHistory) -> list[str]:
@@ -288,12 +295,8 @@ def _places(call: CallHistory) -> list[str]:
 
 def _protection(call: CallHistory) -> dict[str, str]:
     """How media passes on each side's leg."""
-    side = {call.roles.customer: "Customer", call.roles.pstn: "Pstn"}
-    return (
-        {side["a" if stream.leg == "a" else "b"]: _carried_as(stream) for stream in call.plan.streams}
-        if call.plan
-        else {}
-    )
+    streams = call.plan.streams if call.plan else ()
+    return {"Customer" if one.leg == call.roles.customer else "Pstn": _carried_as(one) for one in streams}
 
 
 def _carried_as(stream: StreamPlan) -> str:
@@ -303,7 +306,7 @@ def _carried_as(stream: StreamPlan) -> str:
     return stream.srtp.suite if stream.srtp else "plain RTP"
 
 
-def _counted(counters: dict[str, int | str | None]) -> str:
+def _counted(counters: dict[str, int | float | str | None]) -> str:
     text = f"{counters['packets']} packets"
     if "bytes" in counters:
         text += f", {counters['bytes']} bytes"
@@ -317,8 +320,11 @@ def _counted(counters: dict[str, int | str | None]) -> str:
     ):
         if counters.get(key):
             text += f", {counters[key]} {name}"
-    if counters.get("jitter_us"):
-        text += f", jitter {counters['jitter_us']} us"
+    for key, name in (("jitter_us", "jitter"), ("rtt_us", "round trip")):
+        if counters.get(key):
+            text += f", {name} {counters[key]} us"
+    if counters.get("mos"):
+        text += f", MOS {counters['mos']:.1f}"
     return text
 
 

@@ -7,13 +7,15 @@ number of each, so that a flood of one kind cannot push out the one that somebod
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from voiceconnector.media.dtmf import Digit
 from voiceconnector.media.plan import MediaPlan
+from voiceconnector.media.quality import StreamStats
 from voiceconnector.sip.transaction import LogEntry
 from voiceconnector.trunk.attempts import Admission, CallAttempt
 from voiceconnector.trunk.decisions import Decision
 from voiceconnector.trunk.model import OriginationRoute
 
-from .events import CallEnded, CallStarted
+from .events import CallEnded, CallStarted, Severity
 from .roles import OUTBOUND, Roles
 
 ENDED_CALLS = 1_000
@@ -22,6 +24,8 @@ REFUSED_REQUESTS = 50
 """Of OPTIONS, REGISTER and the like, which come again and again: the latest of each kind from each source."""
 CHALLENGED_ATTEMPTS = 500
 NOTES = 200
+DIGITS = 200
+"""Digits of each side that are remembered."""
 
 
 @dataclass(slots=True)
@@ -38,6 +42,24 @@ class Try:
     ended_at: float | None = None
     outcome: str = ""
     """What became of it, in words that go on from "…: "."""
+
+
+@dataclass(slots=True)
+class MediaFact:
+    """Something that was found in the media of one side."""
+
+    kind: str
+    """ "no audio", "silent audio" …: a side has one of each at most."""
+    leg: str
+    severity: Severity
+    since: float
+    """Monotonic seconds."""
+    text: str
+    """What it is, as a sentence."""
+    check: str = ""
+    """What to look at; "" for nothing."""
+    until: float | None = None
+    """None while it lasts."""
 
 
 @dataclass(slots=True)
@@ -63,8 +85,20 @@ class CallHistory:
     refusal: Decision | None = None
     """Why an admitted call was not answered; None where it was, or its caller gave up."""
     ended: CallEnded | None = None
-    media: dict[str, dict[str, int | str | None]] = field(default_factory=dict)
+    media: dict[str, dict[str, int | float | str | None]] = field(default_factory=dict)
     """The relay's counters by direction, "cust2vc" and so on; the final ones once the call is over."""
+    media_facts: dict[tuple[str, str], MediaFact] = field(default_factory=dict)
+    """By kind and leg."""
+    digits: dict[str, list[Digit]] = field(default_factory=lambda: {"a": [], "b": []})
+    """DTMF events that came from each leg."""
+    tones: dict[str, str] = field(default_factory=lambda: {"a": "", "b": ""})
+    """DTMF digits that came from each leg as tones in the audio."""
+    counting: bool = False
+    """Whether the call is over and its final counters are yet to come."""
+    counted: int = 0
+    """How many times the relay has told its counters."""
+    minute: tuple[float, dict[str, StreamStats]] | None = None
+    """When the latest whole minute ended, and the counters then."""
     plan: MediaPlan | None = None
     """What the relay was last told; None for a call without media."""
     codec: str = ""

@@ -332,6 +332,7 @@ class Switch:
         self.admission.release(call.history.admission)
         self.history.end(call.history)
         if call.history.plan:
+            call.history.counting = True
             self._awaiting_counters[call.key] = call.history
         self.events.append(ended)
 
@@ -348,6 +349,10 @@ class Switch:
         """A live call, by what the relay knows it by."""
         return self._calls.get(key)
 
+    def key_of(self, history: CallHistory) -> int | None:
+        """What the relay knows a call by; None for one that is over."""
+        return next((key for key, call in self._calls.items() if call.history is history), None)
+
     def history_of(self, key: int, *, forget: bool) -> CallHistory | None:
         """The history that the relay's counters of a call belong to; the final ones come after its end."""
         call = self._calls.get(key)
@@ -357,6 +362,8 @@ class Switch:
 
     def forget_counters(self) -> None:
         """The relay's counters of calls that are over will not come any more."""
+        for history in self._awaiting_counters.values():
+            history.counting = False
         self._awaiting_counters.clear()
 
     def close(self, now: float) -> None:

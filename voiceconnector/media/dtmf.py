@@ -10,6 +10,7 @@ from typing import NamedTuple
 #    |     event     |E|R| volume    |          duration             |
 #    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 PAYLOAD = Struct("!BBH")
+EVENT_OCTETS = PAYLOAD.size
 END = 0x80
 DIGITS = "0123456789*#ABCD"
 """Event codes by position (RFC 4733 table 3)."""

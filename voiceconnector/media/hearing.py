@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 from voiceconnector.media import rtp
 from voiceconnector.media.drift import Drift
-from voiceconnector.media.dtmf import Collector, Digit
+from voiceconnector.media.dtmf import EVENT_OCTETS, Collector, Digit
 from voiceconnector.media.g711 import PCMA, PCMU
 from voiceconnector.media.lane import Lane
-from voiceconnector.media.plan import StreamPlan
 from voiceconnector.media.tones import SILENCE_POWER, ToneDetector, power
 
 SILENT_US = 5_000_000
@@ -71,14 +70,13 @@ class Hearing:
             self._lane.plain = self._plain
             self._asked = False
 
-    def hear(self, packet: memoryview, plan: StreamPlan, now_us: int) -> None:
+    def hear(self, packet: memoryview, now_us: int) -> None:
         """A good packet that is not plain, or was asked for."""
         payload_type = packet[1] & rtp.PAYLOAD_TYPE
-        if payload_type in (PCMU, PCMA):
-            if self._asked:
-                self._hear_audio(packet, payload_type, now_us)
-        elif payload_type == plan.event_payload_type:
+        if payload_type >= rtp.FIRST_DYNAMIC:
             self._hear_event(packet, now_us)
+        elif self._asked and payload_type in (PCMU, PCMA):
+            self._hear_audio(packet, payload_type, now_us)
 
     def hear_wrong(self, payload_type: int) -> None:
         """A packet whose payload type was not agreed."""
@@ -130,8 +128,10 @@ class Hearing:
         self._quiet_since_us = 0
 
     def _hear_event(self, packet: memoryview, now_us: int) -> None:
+        """Whatever number it has: what is agreed besides G.711 is telephone-event, and four octets are no audio."""
         bounds = rtp.payload_bounds(packet)
-        assert bounds
+        if bounds is None or bounds[1] - bounds[0] != EVENT_OCTETS:
+            return
         _, _, timestamp, _ = rtp.FIXED_HEADER.unpack_from(packet)
         self._digit_us = now_us
         marker = bool(packet[1] & rtp.MARKER)

@@ -223,6 +223,13 @@ class Call:
         self.minute_us = 0
         self.streams: dict[str, Stream] | None = None
 
+    def minute_over(self, now_us: int) -> bool:
+        """Whether another minute has gone by; to be asked about twice a second, once there are streams."""
+        if now_us < self.minute_us:
+            return False
+        self.minute_us += MINUTE_US
+        return True
+
 
 class RelayProcess:
     """All ports and streams, and the loop that serves them."""
@@ -449,8 +456,7 @@ class RelayProcess:
                 stream.hearing.listen(self._listening)
                 stream.sweep(now_us, elapsed_us)
                 count += 1
-            if entry.streams and now_us >= entry.minute_us:
-                entry.minute_us += MINUTE_US
+            if entry.streams and entry.minute_over(now_us):
                 self._events.append(("MinuteStats", call, self._stats(call)))
         self._listening = count <= LISTENED_STREAMS
         return now_us + SWEEP_US

@@ -198,7 +198,7 @@ class Stream:
             self._lane.update(size, sequence_number, timestamp, ssrc, now_us)
             if self._protection:
                 self._protection.note(ssrc)
-            self.hearing.hear(packet, self.plan, now_us)
+            self.hearing.hear(packet, now_us)
             return True
         if fault == rtp.WRONG_PAYLOAD_TYPE:
             self._wrong_payload_type += 1

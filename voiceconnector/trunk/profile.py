@@ -166,6 +166,12 @@ class Profile:
     # Unverified: not published.
     media_vanished_seconds: float = 300.0
     """Seconds without RTP from a side that has sent some, until the call is ended."""
+    # Unverified: the guide gives a MOS of 1.0 to 4.4 without its formula; ITU-T G.107 for G.711 ends at 4.41.
+    packet_loss_robustness: float = 25.1
+    """Bpl of G.107: 25.1 for G.711 that conceals loss, 4.3 where it does not (ITU-T G.113 table I.4)."""
+    # Unverified: as above; what a usual receiver waits for late packets.
+    jitter_buffer_ms: float = 40.0
+    """Milliseconds that audio waits for late packets, as far as the MOS is concerned, or twice the jitter."""
 
     # Call control
 
