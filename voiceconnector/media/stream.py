@@ -336,6 +336,10 @@ class Stream:
             self._tell("SourceFinished", type(source).__name__, problem)
         return due_us + PTIME_MS * 1000 if now_us - due_us < LATE_US else now_us
 
+    def listen(self, whole: bool) -> None:
+        """Has all audio that is passed on be listened to, from now on, or as little as is needed."""
+        self.hearing.listen(whole and any(isinstance(sink, Forward) for sink in self.plan.sinks))
+
     def sweep(self, now_us: int, elapsed_us: int) -> None:
         """What is done from time to time; called every `elapsed_us`, about twice a second."""
         if self._connected and self._watch.quiet_us(now_us) >= QUIET_US:
