@@ -537,6 +537,11 @@ def test_a_mistake_is_one_line_with_file_key_value_and_what_is_allowed(
         ("[overrides]\ndrop_unlisted = 1", ":2: overrides.drop_unlisted = 1: must be true or false"),
         ('[overrides]\ncodecs = "PCMU"', ":2: overrides.codecs = 'PCMU': must be a list"),
         (
+            '[overrides]\nsrtp_suites = ["F8_128"]',
+            ":2: overrides.srtp_suites = ['F8_128']: must be AES_CM_128_HMAC_SHA1_",
+        ),
+        ("[overrides]\nsrtp_offer = []", ":2: overrides.srtp_offer = []: must name a suite, for connectors that"),
+        (
             '[overrides]\ncaller_headers = ["To"]',
             ":2: overrides.caller_headers = ['To']: must be From or P-Asserted-Identity",
         ),

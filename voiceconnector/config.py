@@ -569,6 +569,8 @@ def _profile(table: Table) -> Profile:
     if overrides is None:
         return profile
     changes: dict[str, Any] = {key: overrides.required(key, _reader_of(types[key], key)) for key in overrides.entries}
+    if changes.get("srtp_offer") == ():
+        raise ShapeError("overrides.srtp_offer", "= []: must name a suite, for connectors that require encryption")
     return replace(profile, **changes)
 
 

@@ -156,6 +156,21 @@ def test_a_fax_machine_that_is_refused_stays_with_audio() -> None:
     stage.end(completed=1)
 
 
+def test_a_fax_machine_that_is_declined_with_port_0_goes_back_to_audio() -> None:
+    """RFC 3264 6: the PBX took the re-INVITE, and no media in it."""
+    stage = Stage(behaviour=behaviour("fax", ring_seconds=0))
+    stage.pbx.when_asked = answering(fax(port=0))
+    stage.pbx.dial(CALLED)
+    stage.run(0.9)
+    stage.world.at(1.06, lambda now: setattr(stage.pbx, "when_asked", answering(sdp(version=3))))
+    stage.run(2)
+    assert stage.pbx.heard == ["answered", "re-INVITE", "ACK", "re-INVITE", "ACK"]
+    assert [stream.protocol for stream in (*stage.plan.streams, phone_plan(stage))] == ["RTP", "RTP", "RTP"]
+    assert "declines the fax with port 0" in stage.notes
+    stage.pbx.session.hang_up(stage.now)
+    stage.end(completed=1)
+
+
 def test_a_fax_machine_follows_the_caller_into_fax() -> None:
     """Whoever asks first; it does not ask again."""
     stage = Stage(behaviour=behaviour("fax", ring_seconds=0))

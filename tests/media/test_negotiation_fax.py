@@ -159,7 +159,6 @@ def test_a_refused_fax_leaves_the_audio_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("answered", "reason_phrase"),
     [
-        ("m=image 0 udptl t38\n", "Fax Declined"),
         (PLAIN, "Fax Declined"),
         ("m=image 49192 tcp t38\n", "Only T.38 over UDPTL Available"),
     ],
@@ -171,6 +170,19 @@ def test_an_answer_that_is_no_fax_is_refused(answered: str, reason_phrase: str) 
     with pytest.raises(NegotiationError) as caught:
         call.relay_answer(answer(answered), "b", TO_A)
     assert (caught.value.status_code, caught.value.reason_phrase) == (488, reason_phrase)
+
+
+def test_a_fax_declined_with_port_0_is_passed_on_and_audio_can_come_back() -> None:
+    """RFC 3264 6: the answerer has changed over too, so both sides are without media until the next offer."""
+    call = established()
+    call.relay_offer(offer(FAX), "a", TO_B)
+    relayed = call.relay_answer(answer("m=image 0 udptl t38\n"), "b", TO_A)
+    assert relayed.body == to_a("m=image 0 udptl t38\n", version=2)
+    assert [one.may_send or one.may_receive for one in relayed.streams] == [False, False]
+    assert relayed.streams.b.remote_rtp is None
+    assert call.findings[-1].startswith("The called side declines the fax with port 0")
+    assert call.relay_offer(offer(PLAIN), "a", TO_B) == to_b(plain_to_b(), version=3)
+    assert call.relay_answer(answer(PLAIN), "b", TO_A).body == to_a(plain_to_a(), version=3)
 
 
 # -- where fax is not allowed

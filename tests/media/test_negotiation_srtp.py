@@ -1,5 +1,7 @@
 """Secure RTP on one leg, plain RTP on the other: descriptions before and after, and the keys the relay is given."""
 
+from base64 import b64encode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -167,7 +169,7 @@ def test_best_effort_keys_under_plain_rtp_are_told_and_ignored() -> None:
         ),
         (
             OPTIONAL, PLAIN.replace("AVP", "AVPF"), 302, "Only RTP/AVP and RTP/SAVP Available",
-            "The caller offers audio over RTP/AVPF; only RTP/AVP and RTP/SAVP is carried.",
+            "The caller offers audio over RTP/AVPF; only RTP/AVP and RTP/SAVP are carried.",
         ),
         (
             PLAIN_ONLY, SECURE + crypto(1, THEIRS), 302, "Only RTP/AVP Available",
@@ -350,6 +352,47 @@ def test_no_key_is_told() -> None:
     assert "(hidden)" in " ".join(call.findings)
     assert KEY not in " ".join(call.findings)
     assert "tttt" not in repr(call.streams)
+
+
+OFFERS = st.sampled_from(
+    [
+        SECURE + crypto(1, THEIRS), SECURE + crypto(4, THEIR_OTHER), SECURE + crypto(1, THEIRS, SHA1_32),
+        SECURE + crypto(2, bytes(46), AES_256) + crypto(3, THEIRS), SECURE, PLAIN, "m=image 5000 udptl t38\n",
+        PLAIN + "m=image 5000 udptl t38\n", SECURE + crypto(1, THEIRS) + "m=image 5000 udptl t38\n",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.booleans(), OFFERS, OFFERS, st.sampled_from(["final", "early", "none"])), max_size=8))
+def test_descriptions_and_keys_agree_in_any_session(exchanges: list[tuple[bool, str, str, str]]) -> None:
+    """RFC 4568 4, 5.1: keys stand under RTP/SAVP and nowhere else; the relay has the key last written on a leg.
+
+    And no key is ever used for two suites.
+    """
+    call = secured("a", OPTIONAL)
+    suites: dict[bytes, str] = {}
+    for from_a, offered, answered, how in exchanges:
+        leg, far = ("a", "b") if from_a else ("b", "a")
+        before, written = call.streams, {}
+        try:
+            written[far] = call.relay_offer(offer(offered), leg, TO_B)  # type: ignore[arg-type]
+            if how != "none":
+                relayed = call.relay_answer(answer(answered), far, TO_A, provisional=how == "early")  # type: ignore[arg-type]
+                written[leg] = relayed.body
+        except NegotiationError:
+            pass
+        for body in written.values():
+            for line in sdp.parse(body).media:
+                assert (line.protocol == "RTP/SAVP" and line.port > 0) == ("crypto" in line.values)
+        if len(written) == 2 and call.streams:
+            assert call.streams.b.srtp is None
+            used = call.streams.a.srtp
+            assert (b"RTP/SAVP" in written["a"] and b"inline:" in written["a"]) == (used is not None)
+            if used:
+                assert b64encode(used.local_key) in written["a"]
+                assert suites.setdefault(used.local_key, used.suite) == used.suite
+        if how != "final" or len(written) < 2:
+            assert call.abandon() == before
 
 
 @given(st.lists(LINES, max_size=3), st.lists(LINES, max_size=3))

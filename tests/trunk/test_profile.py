@@ -4,11 +4,13 @@ import ast
 import dataclasses
 import inspect
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 
+from voiceconnector.media.sdes import SUITES
 from voiceconnector.trunk import profile as module
-from voiceconnector.trunk.profile import AWS, LAB, Profile
+from voiceconnector.trunk.profile import AWS, LAB, Profile, Suite
 
 
 def test_a_profile_is_found_by_its_name() -> None:
@@ -53,6 +55,11 @@ def test_both_profiles_accept_the_methods_of_a_call() -> None:
     """RFC 3261; UPDATE is RFC 3311, INFO RFC 6086."""
     assert set(AWS.methods) == {"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS"}
     assert set(LAB.methods) == {*AWS.methods, "UPDATE", "INFO"}
+
+
+def test_suites_of_secure_rtp_are_those_that_are_known() -> None:
+    """RFC 4568 6.2, RFC 6188, RFC 7714: what may stand in the profile can also be negotiated."""
+    assert set(get_args(Suite)) == set(SUITES)
 
 
 def test_every_value_says_what_it_is() -> None:

@@ -388,7 +388,8 @@ class MediaSession:
         """Our description on `leg`, saying of the line what the other side's description says."""
         side = self._sides[leg]
         media = [*side.declined]
-        media[side.line_index] = self._fax_section(line, ours) if line.is_fax else _section(line, side.keys, ours)
+        if line.description.port:
+            media[side.line_index] = self._fax_section(line, ours) if line.is_fax else _section(line, side.keys, ours)
         attributes = []
         for name, colon, value in description.attributes:
             if name not in _NOT_PASSED_ON:

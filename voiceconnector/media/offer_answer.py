@@ -233,12 +233,16 @@ def answered_line(
     """Reads the answer to our offer of `offered`'s formats and direction in line `line_index` (RFC 3264 7).
 
     `keys` are the a=crypto lines of that offer. The direction comes back as far as the offer permits it (RFC 3264
-    6.1). What is wrong but bearable is added to `findings`. Raises NegotiationError (488) where the answer declines
-    the line, names no codec of the offer, has no key that fits, or asks for what cannot be carried.
+    6.1). What is wrong but bearable is added to `findings`: a declined fax too, after which the call may go back to
+    audio. Raises NegotiationError (488) where the answer declines audio, names no codec of the offer, has no key that
+    fits, or asks for what cannot be carried.
     """
-    kind = "fax" if offered.is_fax else "audio"
     media = _answering_line(description, line_index, offered.description.media)
+    if media is not None and not media.port and offered.is_fax:
+        findings.append(f"{party} declines the fax with port 0; nothing passes until one side offers audio again.")
+        return MediaLine(line_index, media, (), sdp.INACTIVE, None, True)
     if media is None or not media.port:
+        kind = "fax" if offered.is_fax else "audio"
         raise NegotiationError(
             488,
             f"{kind.capitalize()} Declined",
@@ -302,7 +306,7 @@ def stream_of(
 def fax_stream_of(line: MediaLine, may_send: bool, may_receive: bool) -> Stream:
     """The stream of the party that wrote a fax line."""
     media = line.description
-    remote = None if sdp.is_unspecified(media.address) else (media.address, media.port)
+    remote = (media.address, media.port) if media.port and not sdp.is_unspecified(media.address) else None
     return Stream(remote, None, (), (), may_send, may_receive, DEFAULT_PTIME_MS, is_fax=True)
 
 
@@ -498,11 +502,12 @@ def _wrong_protocol(
 ) -> NegotiationError:
     if "UDP/TLS/RTP/" in media.protocol.upper() and "SAVP" in carried:
         return _dtls(media, party, does)
+    verb = "are" if " and " in carried else "is"
     return NegotiationError(
         488,
         f"Only {carried} Available",
         302,
-        f"{party} {does} {media.media} over {media.protocol}; only {carried} is carried.",
+        f"{party} {does} {media.media} over {media.protocol}; only {carried} {verb} carried.",
         source="RFC 3264 6",
         setting=setting,
         remedy=_REMEDIES[carried],

@@ -373,7 +373,7 @@ class PhoneCall:
         self._finish()
 
     def on_reply(self, session: Session, transaction: ClientTransaction, response: Response, now: float) -> None:
-        """The answer to our offer of a fax; after a refusal, audio goes on."""
+        """The answer to our offer of a fax; after a refusal, audio goes on, and after port 0 it is offered again."""
         if response.method != "INVITE" or not 200 <= response.status_code < 300:
             return
         session.acknowledge(now)
@@ -384,6 +384,8 @@ class PhoneCall:
             self.hang_up(now)
             return
         self._connect()
+        if self._stream.is_fax and not self._stream.remote_rtp:
+            session.send("INVITE", now, _ALLOW + _SDP, self._endpoint.offer())
 
     def on_no_reply(
         self, session: Session, transaction: ClientTransaction, status_code: int, why: str, now: float

@@ -8,6 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 CallerHeader = Literal["From", "P-Asserted-Identity"]
+Suite = Literal[
+    "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_192_CM_HMAC_SHA1_80", "AES_192_CM_HMAC_SHA1_32",
+    "AES_256_CM_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_32", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM",
+]  # fmt: skip
+"""Suites of secure RTP: RFC 4568, RFC 6188, RFC 7714."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +152,13 @@ class Profile:
 
     codecs: tuple[str, ...] = ("PCMU",)
     """Audio encodings accepted, the preferred one first."""
-    srtp_suites: tuple[str, ...] = (
+    srtp_suites: tuple[Suite, ...] = (
         "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_192_CM_HMAC_SHA1_80", "AES_192_CM_HMAC_SHA1_32",
         "AES_256_CM_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_32",
     )  # fmt: skip
-    """Suites of secure RTP that a PBX may offer (RFC 4568, RFC 6188)."""
+    """Suites of secure RTP that a PBX may offer."""
     # Unverified: documented as AES-128 in counter mode with HMAC-SHA1; the length of the tag is not.
-    srtp_offer: tuple[str, ...] = ("AES_CM_128_HMAC_SHA1_80",)
+    srtp_offer: tuple[Suite, ...] = ("AES_CM_128_HMAC_SHA1_80",)
     """Suites offered to a PBX whose connector requires encryption, the preferred one first."""
     # Unverified: the guide speaks of secure RTP with RequireEncryption only.
     srtp_optional: bool = False
