@@ -1,0 +1,78 @@
+"""Secure RTP against baresip: it calls out and is called over TLS, takes nothing but SRTP, and hears what was said."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.interop.emulator import Emulator, configuration, new_place, running_emulator, wait_for
+from tests.interop.peers import Baresip, is_bound, program
+from tests.interop.test_baresip import WINDOW, find, same
+from tests.interop.test_inbound_baresip import write_wav
+from tests.interop.test_tls import baresip_over_tls
+
+pytestmark = pytest.mark.interop
+
+NUMBER = "+12065550104"
+ACCOUNT = f"sip:{NUMBER}@encryptedtrunk00000000.voiceconnector.chime.aws"
+SUITES = (
+    "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_256_CM_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_32",
+    "AEAD_AES_128_GCM", "AEAD_AES_256_GCM",
+)  # fmt: skip
+"""Those that baresip has."""
+
+
+@contextmanager
+def emulator_with(suite: str, folder: Path) -> Iterator[Emulator]:
+    """The emulator with the configuration of sbc_configs/baresip, and this suite only."""
+    program("baresip")
+    only = f'[overrides]\nsrtp_suites = ["{suite}"]\nsrtp_offer = ["{suite}"]\n'
+    text = configuration("baresip").replace("[overrides]\n", only)
+    yield from running_emulator(text, new_place(), folder)
+
+
+def assert_heard(said: list[int], heard: list[int]) -> None:
+    """Windows of what was said are found in what was heard, sample for sample."""
+    for start in range(4000, len(said) - 8000, 4000):
+        offset = find(said[start : start + WINDOW // 4], heard)
+        pairs = zip(said[start : start + WINDOW], heard[offset : offset + WINDOW], strict=True)
+        assert sum(same(*pair) for pair in pairs) >= WINDOW * 0.95, f"not heard: what was said at {start / 8000} s"
+
+
+def finished(baresip: Baresip, emulator: Emulator) -> None:
+    try:
+        baresip.finish()
+    finally:
+        baresip.close()
+        print(baresip.output(), f"The emulator's log:\n{emulator.log()}", sep="\n")
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_baresip_calls_out_and_hears_what_it_said(suite: str, tmp_path: Path) -> None:
+    """Acceptance cases 12 and 14, RFC 4568: through the trunk to the PSTN, which echoes plain RTP, and back."""
+    with emulator_with(suite, tmp_path) as emulator:
+        baresip = baresip_over_tls(emulator, tmp_path, ACCOUNT, "+12065550199")
+        finished(baresip, emulator)
+        (call,) = emulator.calls()
+        assert call.details()["MediaProtection"] == {"Customer": suite, "Pstn": "plain RTP"}
+        assert emulator.record(call.fields["CallId"])["Status"] == "Completed"
+    assert_heard(baresip.said(), baresip.heard())
+
+
+@pytest.mark.parametrize("suite", ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"])
+def test_baresip_is_called_and_hears_what_was_played(suite: str, tmp_path: Path) -> None:
+    """Acceptance case 25, guide p. 61: TLS and RTP/SAVP with our key."""
+    with emulator_with(suite, tmp_path) as emulator:
+        baresip = baresip_over_tls(emulator, tmp_path)
+        with closing(baresip):
+            wait_for("baresip to listen", lambda: is_bound(*emulator.place.at("127.0.0.1", 5081), "tcp"))
+            played = baresip.said()[::-1]
+            write_wav(tmp_path / "played.wav", played)
+            done = emulator.command("call", "--to", NUMBER, "--duration", "20", "--play", str(tmp_path / "played.wav"))
+            assert done.returncode == 0, done.stdout + done.stderr
+            finished(baresip, emulator)
+        assert "Audio went both ways" in done.stdout
+        (call,) = emulator.calls()
+        assert call.details()["MediaProtection"] == {"Customer": suite, "Pstn": "plain RTP"}
+    assert_heard(played, baresip.heard())
