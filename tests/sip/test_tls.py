@@ -4,6 +4,8 @@ import ssl
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.authority import LONG_AGO, Authority, Files
 from voiceconnector.sip.tls import Contexts, TlsSession, client_context, server_context
@@ -15,6 +17,11 @@ HOST = "pbx.example"
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def both(authority: Authority) -> Contexts:
+    return contexts(authority, authority.issue("fuzzed", HOST))
 
 
 def contexts(authority: Authority, files: Files, *, verify: bool = True, trusted: bool = True) -> Contexts:
@@ -130,6 +137,26 @@ def test_a_peer_that_speaks_no_tls_is_told_apart(authority: Authority, text: byt
     client.receive(b"")
     client.receive(text)
     assert client.failure == "it speaks no TLS there"
+
+
+@settings(max_examples=40)
+@given(st.binary(max_size=200), st.booleans(), st.integers(0, 400))
+def test_whatever_comes_is_an_end_and_no_fault(
+    both: Contexts, data: bytes, after_the_handshake: bool, position: int
+) -> None:
+    """Also in the middle of a record that is otherwise good."""
+    client, server = TlsSession(both, HOST), TlsSession(both)
+    if after_the_handshake:
+        shake_hands(client, server)
+        client.send(b"x" * 300)
+    else:
+        client.receive(b"")
+    sent = client.take()
+    for piece in (sent[:position], data, sent[position:]):
+        heard = server.receive(piece)
+        assert heard in (b"", b"x" * 300)
+    server.send(b"answer")
+    server.close()
 
 
 def test_nobody_is_asked_for_a_certificate_and_who_asks_is_shown_one(authority: Authority) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 
 from tests.authority import LONG_AGO, Authority, Files
+from tests.interop.emulator import needs_ipv6
 from tests.sip.test_transport import PATIENCE, Edge, TcpListener, TcpPeer, edge, options, tcp_listener, tcp_peer
 from tests.wire import answer, told
 from voiceconnector.app import new_event_loop
@@ -46,8 +47,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("tls"))
 
 
-def contexts(authority: Authority, *, verify: bool = True, name: str = "trunk") -> Contexts:
-    ours = authority.issue(name, HOST)
+def contexts(authority: Authority, *, verify: bool = True, name: str = "trunk", host: str = HOST) -> Contexts:
+    ours = authority.issue(name, host)
     return Contexts(
         server_context(ours.certificate, ours.private_key, LAB.tls_ciphers, None),
         client_context(ours.certificate, ours.private_key, None, verify=verify, ca=authority.file),
@@ -136,6 +137,23 @@ def test_a_message_in_many_records_and_many_in_one_are_framed(run: Run, authorit
                 peer.writer.write(bytes([byte]))
             peer.writer.write(options(2, "TLS") + b"\r\n\r\n" + options(3, "TLS", body=b"x" * 40_000))
             assert [told(await peer.receive()) for _ in range(3)] == ["200"] * 3
+
+    run(scenario)
+
+
+@needs_ipv6
+def test_over_ipv6_the_address_is_verified_too(run: Run, authority: Authority) -> None:
+    """RFC 5922 7.1: iPAddress of 16 octets."""
+
+    async def scenario() -> None:
+        async with edge() as ours:
+            ours.transport.connections.tls = contexts(authority, host="::1", name="six")
+            local = await ours.transport.open_tls("here", "::1", 0)
+            async with tls_peer(local, trusting(authority)) as peer:
+                peer.writer.write(options(1, "TLS"))
+                assert told(await peer.receive()) == "200"
+            ask(ours, local, ("::1", local.port))
+            assert await ours.outcome() == "200", "it called itself"
 
     run(scenario)
 
