@@ -1,5 +1,7 @@
 """Captures of a leg's packets: written and read again."""
 
+from io import BytesIO
+
 import pytest
 
 from voiceconnector.media.capture import MAGIC, CapturedPacket, read, record
@@ -17,15 +19,15 @@ def test_a_packet_stands_in_the_file_as_the_drawing_shows() -> None:
 
 
 def test_what_was_written_is_read_again_in_order() -> None:
-    assert list(read(MAGIC + record(V4) + record(V6))) == [V4, V6]
+    assert list(read(BytesIO(MAGIC + record(V4) + record(V6)))) == [V4, V6]
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 40, 49])
 def test_a_record_that_was_cut_short_is_left_out(cut: int) -> None:
     """The writer may be killed at any moment."""
-    assert list(read(MAGIC + record(V4) + record(V6)[:-cut])) == [V4]
+    assert list(read(BytesIO(MAGIC + record(V4) + record(V6)[:-cut]))) == [V4]
 
 
 def test_another_file_is_refused() -> None:
     with pytest.raises(ValueError, match="not a capture"):
-        list(read(b"RIFF" + bytes(100)))
+        list(read(BytesIO(b"RIFF" + bytes(100))))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from voiceconnector.media.file import File, write_whole
 from voiceconnector.media.plan import Address, PortPair
@@ -62,16 +62,13 @@ def record(packet: CapturedPacket) -> bytes:
     return _RECORD.pack(len(packet.data), kind, packet.time_us, *addresses, *ports) + packet.data
 
 
-def read(file: bytes) -> Iterator[CapturedPacket]:
+def read(file: BinaryIO) -> Iterator[CapturedPacket]:
     """The packets of a file, in order. ValueError when it is no such file."""
-    if not file.startswith(MAGIC):
+    if file.read(len(MAGIC)) != MAGIC:
         raise ValueError("not a capture of this program's relay")
-    at = len(MAGIC)
-    while at + _RECORD.size <= len(file):
-        size, kind, time_us, local, remote, local_port, remote_port = _RECORD.unpack_from(file, at)
-        at += _RECORD.size
-        data = file[at : at + size]
-        at += size
+    while len(head := file.read(_RECORD.size)) == _RECORD.size:
+        size, kind, time_us, local, remote, local_port, remote_port = _RECORD.unpack(head)
+        data = file.read(size)
         if len(data) == size:
             addresses = (_unpacked(local), local_port), (_unpacked(remote), remote_port)
             yield CapturedPacket(time_us, bool(kind & _SENT), bool(kind & _RTCP), *addresses, data)
