@@ -7,7 +7,7 @@ import pytest
 
 from voiceconnector.media import rtp
 from voiceconnector.media.g711 import EXPAND, PCMA, PCMU, expand, tone
-from voiceconnector.media.recording import LONGEST_GAP, Recording
+from voiceconnector.media.recording import LONGEST_DRIFT, Recording
 
 FRAME_US = 20_000
 TONES = {PCMU: tone(440, PCMU), PCMA: tone(440, PCMA)}
@@ -53,7 +53,7 @@ def plain(*numbers: int, payload_type: int = PCMU) -> bytes:
 
 def recorded(*packets: tuple[memoryview, int]) -> bytes:
     file = Disk()
-    recording = Recording(file)
+    recording = Recording(file, -FRAME_US)
     for packet, frame_time in packets:
         recording.take(packet, frame_time * FRAME_US)
     recording.close()
@@ -78,7 +78,7 @@ def test_late_and_doubled_packets_find_their_place() -> None:
 
 def test_a_packet_too_late_for_the_file_is_left_out() -> None:
     file = Disk()
-    recording = Recording(file)
+    recording = Recording(file, -FRAME_US)
     for number in [*range(10), *range(11, 50)]:
         recording.take(frame(number), number * FRAME_US)
     recording.flush()
@@ -104,7 +104,7 @@ def test_another_source_goes_on_after_the_time_that_has_passed() -> None:
 
 
 def test_a_leap_of_the_timestamp_is_a_clock_that_began_anew() -> None:
-    leap = 100 * LONGEST_GAP
+    leap = 100 * LONGEST_DRIFT
     packets = [(frame(0), 0), (frame(1, start=leap), 1), (frame(2, start=leap), 2), (frame(3), 3)]
     assert recorded(*packets) == plain(0, 1, 2, 3)
 
@@ -112,17 +112,25 @@ def test_a_leap_of_the_timestamp_is_a_clock_that_began_anew() -> None:
 def test_leaping_timestamps_make_no_more_audio_than_time_has_passed() -> None:
     """Each packet leaps by just what a gap may be: memory and disk are not for the remote to fill."""
     file = Disk()
-    recording = Recording(file)
+    recording = Recording(file, -FRAME_US)
     for number in range(500):
-        recording.take(frame(number, start=number * LONGEST_GAP), number * FRAME_US)
+        recording.take(frame(number, start=number * LONGEST_DRIFT), number * FRAME_US)
     recording.close()
-    assert len(audio(file)) <= 2 * (2 * LONGEST_GAP + 500 * 160 * 2)
+    assert len(audio(file)) <= 2 * (2 * LONGEST_DRIFT + 500 * 160 * 2)
+
+
+def test_audio_is_where_the_clock_was_when_it_was_spoken() -> None:
+    """So that two recordings that began together stay together: after a late start, and after a long hold."""
+    held = [(frame(n), n) for n in (100, 101, 6_000, 6_001)]
+    assert recorded(*held) == plain(*[-1] * 100, 100, 101, *[-1] * 5_898, 6_000, 6_001)
+    stopped = [(frame(0), 0), (frame(1), 1), (frame(2), 500), (frame(3), 501)]
+    assert recorded(*stopped) == plain(0, 1, *[-1] * 498, 2, 3), "its timestamps stood still meanwhile"
 
 
 def test_the_file_is_whole_at_any_moment() -> None:
     """The program may be killed."""
     file = Disk()
-    recording = Recording(file)
+    recording = Recording(file, -FRAME_US)
     assert audio(file) == b""
     for number in range(100):
         recording.take(frame(number), number * FRAME_US)
@@ -137,7 +145,7 @@ def test_the_file_is_whole_at_any_moment() -> None:
 
 def test_a_disk_that_fills_up_is_an_error_and_the_file_stays_readable() -> None:
     file = Disk(room=10_000)
-    recording = Recording(file)
+    recording = Recording(file, -FRAME_US)
     for number in range(100):
         recording.take(frame(number), number * FRAME_US)
     with pytest.raises(OSError, match="only 9956 of"):

@@ -1,7 +1,8 @@
-"""A leg's audio as a WAV file: 8,000 Hz, mono, 16-bit PCM, placed by RTP timestamp (RFC 3550 5.1).
+"""A leg's audio as a WAV file: 8,000 Hz, mono, 16-bit PCM, placed by time: its RTP timestamps (RFC 3550 5.1).
 
-What is missing is silence; what comes late is put in its place as long as that has not been written. The file
-is readable at any moment, should the program be killed. Leaves out: other codecs, comfort noise, clock drift.
+It begins when the file is made, so that both legs of a call have the same time. What is missing is silence; what
+comes late is put in its place as long as that has not been written. The file is readable at any moment, should
+the program be killed. Leaves out: other codecs, comfort noise, clock drift.
 """
 
 from struct import Struct
@@ -10,9 +11,9 @@ from voiceconnector.media import rtp
 from voiceconnector.media.file import File, write_whole
 from voiceconnector.media.g711 import EXPAND, FRAME_SAMPLES, SAMPLE_RATE, expand
 
-LONGEST_GAP = 10 * SAMPLE_RATE
-"""Samples of silence for one gap, and by how much audio may outrun the time that has passed. A timestamp further
-away, or as far back, is a clock that began anew."""
+LONGEST_DRIFT = 2 * SAMPLE_RATE
+"""Samples by which timestamps and the time that has passed may differ. One further away is a clock that began anew,
+or stood still on hold: there the time counts."""
 KEPT_BACK = SAMPLE_RATE // 4
 """Samples not yet written, so that late packets find their place: as deep as jitter buffers get."""
 MOST_BYTES = 1 << 30
@@ -36,13 +37,16 @@ def _samples(time_us: int) -> int:
 class Recording:
     """One WAV file being written. Raises OSError from `flush`; then it is to be closed."""
 
-    def __init__(self, file: File) -> None:
-        """Takes the file, an empty one. OSError when it can not be written; it is closed then."""
+    def __init__(self, file: File, began_us: int) -> None:
+        """Takes the file, an empty one, whose audio begins at that time.
+
+        OSError when it can not be written; it is closed then.
+        """
         self._file = file
         self._pending = bytearray()
         self._written = 0  # bytes of audio in the file
         self._ssrc = self._timestamp = -1  # of the sample at the file's beginning
-        self._first_us = self._last_us = 0
+        self._began_us = began_us
         try:
             write_whole(file, header(0))
         except OSError:
@@ -58,18 +62,16 @@ class Recording:
         _, _, timestamp, ssrc = rtp.FIXED_HEADER.unpack_from(packet)
         audio = expand(bytes(packet[slice(*bounds)]), payload_type)
         self._place(self._position(timestamp, ssrc, now_us), audio)
-        self._last_us = now_us
 
     def _position(self, timestamp: int, ssrc: int, now_us: int) -> int:
         """Where the packet belongs, in bytes of audio from the file's beginning."""
         end = (self._written + len(self._pending)) // _SAMPLE
+        spoken = _samples(now_us - self._began_us) - FRAME_SAMPLES  # as the clock has it
         if ssrc == self._ssrc:
             at = end + (timestamp - self._timestamp - end + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
-            if end - LONGEST_GAP <= at <= min(end, _samples(now_us - self._first_us)) + LONGEST_GAP:
+            if abs(at - spoken) <= LONGEST_DRIFT:
                 return at * _SAMPLE
-        self._first_us = self._first_us or now_us
-        quiet = _samples(now_us - self._last_us) - FRAME_SAMPLES if end else 0
-        at = end + max(0, min(quiet, LONGEST_GAP))
+        at = max(end, spoken)
         self._ssrc, self._timestamp = ssrc, timestamp - at & 0xFFFFFFFF
         return at * _SAMPLE
 

@@ -36,6 +36,7 @@ class Sinks:
     __slots__ = (
         "_captures",
         "_dropped",
+        "_now_us",
         "_open",
         "_outlets",
         "_tell",
@@ -57,10 +58,11 @@ class Sinks:
         self._outlets = outlets
         self._tell = tell
         self._told: set[Kept] = set()
-        self._dropped = 0
+        self._dropped = self._now_us = 0
 
-    def replan(self, sinks: tuple[Sink, ...], pair: PortPair) -> None:
+    def replan(self, sinks: tuple[Sink, ...], pair: PortPair, now_us: int) -> None:
         """Opens what the plan names anew, and closes what it no longer does."""
+        self._now_us = now_us
         wanted = tuple([sink for sink in sinks if isinstance(sink, Kept)])
         gone = [sink for sink in self._open if sink not in wanted or (pair != self.pair and isinstance(sink, Capture))]
         for sink in gone:
@@ -82,7 +84,7 @@ class Sinks:
         outlets = self._outlets
         match sink:
             case Record(path):
-                return Recording(outlets.open_new(path))
+                return Recording(outlets.open_new(path), self._now_us)
             case Capture(path):
                 return CaptureFile(outlets.open_on(path), self.pair, outlets.wall_us)
             case Tap(path):

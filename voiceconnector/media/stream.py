@@ -77,7 +77,7 @@ class Stream:
         self.plan = plan
         self._lane.plain = rtp.plain_words(plan.payload_types)
         self.hearing.replan()
-        self._equip(plan)
+        self._equip(plan, now_us)
         self._latch.rearm(plan.remote)
         self.rtcp.replan(plan, port, self._protection, self._sinks)
         if self._connected and not self._latch.settled:
@@ -87,7 +87,7 @@ class Stream:
         self._watch.replan(now_us)
         self._stranger_told = False
 
-    def _equip(self, plan: StreamPlan) -> None:
+    def _equip(self, plan: StreamPlan, now_us: int) -> None:
         """Has ready what stands between this leg's packets and its remote, and what else takes them."""
         if plan.srtp:
             self._guard = self._guard or Protection(self._edge.buffer, self._tell)
@@ -95,7 +95,7 @@ class Stream:
         self._protection = self._guard if plan.srtp else None
         if self._sinks or any(isinstance(sink, Kept) for sink in plan.sinks):
             self._sinks = self._sinks or Sinks(self.call, plan, self._edge, self._tell)
-            self._sinks.replan(plan.sinks, plan.pair)
+            self._sinks.replan(plan.sinks, plan.pair, now_us)
         arriving, leaving = plan.impair_received, plan.impair_sent
         if arriving != (self._arriving and self._arriving.impairment):
             self._arriving = Network(arriving, self._edge.at, self._emerged) if arriving else None
