@@ -23,7 +23,7 @@ LAYERS = {
     "console": {"calls", "records", "trunk"},
 }
 WIRING = {
-    "app", "certificates", "cli", "config", "demo", "encryption", "listeners", "way", "__main__",
+    "app", "captures", "certificates", "cli", "config", "demo", "encryption", "listeners", "way", "__main__",
 }  # fmt: skip
 
 IO_MODULES = {

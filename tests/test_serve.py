@@ -406,7 +406,18 @@ def test_prometheus_finds_the_counts_of_a_call(served: Served, phone: Phone) -> 
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    for command in ("demo", "serve", "call", "calls", "explain", "ladder", "region", "check-config"):
+    for command in (
+        "demo",
+        "serve",
+        "call",
+        "calls",
+        "explain",
+        "ladder",
+        "capture",
+        "record",
+        "region",
+        "check-config",
+    ):
         result = run(command, "--help")
         assert result.returncode == 0
         assert f"voiceconnector {command}" in result.stdout

@@ -13,7 +13,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -21,8 +21,10 @@ from ipaddress import ip_address
 from .calls import explain, media_report
 from .calls.events import CallEvent
 from .calls.history import CallHistory
+from .calls.keeping import Keeping, What
 from .calls.roles import PSTN
 from .calls.switch import Switch
+from .captures import Captures, Copies, frame_of
 from .config import Address, Config, wav_file
 from .control import server
 from .control.call_orders import CallOrder, CannotCall
@@ -36,7 +38,7 @@ from .pstn.carrier import NoPort, PublicNetwork
 from .records import cdr, ladder
 from .records.ladder import Packet, render_messages
 from .records.metrics import Metrics
-from .records.sinks import InUse, Sink
+from .records.sinks import Collector, InUse, Sink
 from .sip.digest import DigestServer
 from .sip.hop import Hop, host_port
 from .sip.ids import Ids
@@ -58,6 +60,8 @@ DRAIN_SECONDS = 5.0
 FLUSH_SECONDS = 1.0
 COLLECT_SECONDS = 600.0
 """How often cyclic garbage, as HTTP leaves some, is looked for when calls never pause."""
+ROOM_SECONDS = 60.0
+"""How often old captures and recordings are looked for."""
 ACCEPT_SECONDS = 5.0
 """How long a call that is to be placed may be on its way to the trunk."""
 COUNTING_SECONDS = 0.2
@@ -122,9 +126,15 @@ class Emulator:
             self.epoch,
             lambda connector, source, _time: self.store.record_termination_health(connector, source),
             self.region_available,
+            Keeping(str(config.data_dir.resolve()), config.media.capture, config.media.record),
         )
+        self.captures = Captures(config.data_dir, config.media.keep_bytes, self.epoch, config.tls.key_log)
+        self._open_collector()
         self.network = PublicNetwork(routing, self.relay, config.pstn_address.host, ids)
-        service = self._transport(Transport(self.switch.stack, settle=self._settle, on_fault=self._fault))
+        observer = self.copies.take if self.copies else None
+        service = self._transport(
+            Transport(self.switch.stack, settle=self._settle, on_fault=self._fault, observer=observer)
+        )
         self._open_encryption(service)
         self._regions = Regions(config.regions, self._apply_condition)
         for region in config.regions.values():
@@ -165,6 +175,18 @@ class Emulator:
             self.encryption.renew(datetime.now(UTC))
         except ValueError as error:
             raise StartError(str(error)) from error
+
+    def _open_collector(self) -> None:
+        self.collector: Collector | None = None
+        self.copies: Copies | None = None
+        wanted = self.config.hep
+        if wanted:
+            try:
+                self.collector = Collector(*wanted.address, log.warning)
+            except OSError as error:
+                raise StartError(f"hep.address = {wanted.address}: cannot send there: {error.strerror}") from error
+            self._opened.append(_asynchronous(self.collector.close))
+            self.copies = Copies(wanted, self.collector.send, self.switch.history.live, self.epoch)
 
     async def _open_relay(self) -> None:
         config = self.config
@@ -244,6 +266,8 @@ class Emulator:
             self.metrics.take(events)
             if self.watchers:
                 self._tell_watchers(events)
+        if self.copies:
+            self.copies.settle(events)
         self._flush_relay(now)
 
     def _flush_relay(self, now: float) -> None:
@@ -285,7 +309,7 @@ class Emulator:
     async def _keep_house(self) -> None:
         """Each second: write down what is owed; when calls are over, give back their memory."""
         busy = False
-        collected = time.monotonic()
+        collected = made_room = time.monotonic()
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             idle = not self.switch.stack.open_transactions
@@ -301,6 +325,9 @@ class Emulator:
                 self.store.flush()
             except StoreError as error:
                 log.warning("%s", error)
+            if now > made_room + ROOM_SECONDS:
+                made_room = now
+                await asyncio.to_thread(self.captures.make_room, frozenset(self.switch.history.live))
 
     # -- TLS
 
@@ -375,6 +402,7 @@ class Emulator:
             "dropped": dict(self.switch.stack.dropped),
             "listeners": self.listeners(),
             "regions": self.regions(),
+            "collector": {"sent": self.collector.sent, "lost": self.collector.lost} if self.collector else None,
             "processes": [os.getpid(), self.relay.process_id, self.sink.process_id],
         }
 
@@ -471,19 +499,42 @@ class Emulator:
         call = self.switch.history.find(aws_transaction_id)
         if call is None:
             return None
+        frames = [frame_of(entry, self.epoch) for entry in call.log]
         packets = [
-            Packet(
-                time + self.epoch,
-                hop.local.transport,
-                hop.local.sent_by if sent else host_port(*hop.address),
-                host_port(*hop.address) if sent else hop.local.sent_by,
-                data,
-            )
-            for time, hop, sent, data in call.log
+            Packet(frame.time, frame.transport, host_port(*frame.source), host_port(*frame.destination), frame.data)
+            for frame in frames
         ]
         names = {address.partition(" ")[2]: who for address, who in call.peers.items()} | _our_names(call)
         text = ladder.ladder(packets, names, width=width)
         return f"{text}\n{render_messages(packets, names, width=width)}" if messages else text
+
+    async def keep(self, aws_transaction_id: str, what: What, enabled: bool) -> dict[str, object] | None:
+        """Keep packets or recordings of a live call from now on, or no longer; the call. Raises CannotCall."""
+        kept = False
+
+        def change(now: float) -> None:
+            nonlocal kept
+            kept = self.switch.keep(aws_transaction_id, what, enabled, now)
+
+        self.transports[0].turn(change)
+        call = await self.call(aws_transaction_id)
+        if call and not kept:
+            raise CannotCall(409, f"the call is over, so there is nothing to {what} any more")
+        return call
+
+    def capture(self, aws_transaction_id: str, *, as_sent: bool) -> Iterator[bytes] | None:
+        """The packets of a call as a pcapng file."""
+        call = self.switch.history.find(aws_transaction_id)
+        if call is None:
+            return None
+        verdict = explain.details(call, self.config.profile, self.epoch)["MediaVerdict"] or "No audio was seen."
+        comment = f"{aws_transaction_id}\n{explain.in_brief(call, self.config.profile)}\n{verdict}"
+        return self.captures.pcapng(call, comment, as_sent=as_sent)
+
+    def recording(self, aws_transaction_id: str) -> Iterator[bytes] | None:
+        """Both sides of a call as a stereo WAV file. Raises LookupError where nothing of it was recorded."""
+        call = self.switch.history.find(aws_transaction_id)
+        return self.captures.recording(call) if call else None
 
 
 def _our_names(call: CallHistory) -> dict[str, str]:

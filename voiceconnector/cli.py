@@ -27,6 +27,7 @@ from .trunk.model import VoiceConnector
 CONFIG_HELP = "TOML file; without it, VOICECONNECTOR_CONFIG or the defaults."
 SET_HELP = "Override one key of the configuration, e.g. --set http.address=127.0.0.1:9000 (repeatable)."
 URL_HELP = "Where the running emulator serves HTTP."
+OUTPUT_HELP = "Where to save it.  [default: TRANSACTION_ID.{}]"
 FOLLOW_SECONDS = 0.1
 """How often a call that is followed is looked at."""
 COUNTERS_SECONDS = 2.0
@@ -381,6 +382,59 @@ def ladder(transaction_id: str, messages: bool, url: str) -> None:
     """
     query = "?messages" if messages else ""
     click.echo(_get(url, f"/emulator/calls/{_identified(transaction_id, url)}/ladder.txt{query}").decode(), nl=False)
+
+
+@main.command()
+@click.argument("transaction_id")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help=OUTPUT_HELP.format("pcapng"))
+@click.option("--as-sent", is_flag=True, help="With keys, and what decrypts TLS, to be merged with a tcpdump.")
+@click.option("--start/--stop", default=None, help="Keep RTP of a live call from now on, or no longer.")
+@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+def capture(transaction_id: str, output: Path | None, as_sent: bool, start: bool | None, url: str) -> None:
+    """Save the packets of a call for Wireshark: SIP, and RTP where it was kept ([media] capture = true, or --start).
+
+    TRANSACTION_ID as `voiceconnector calls` lists it, or "last".
+
+    \b
+    Examples:
+      voiceconnector capture last -o call.pcapng
+      voiceconnector capture last --start
+    """
+    query = "?as_sent" if as_sent else ""
+    _save_or_keep(transaction_id, "capture", f"capture.pcapng{query}", output, start, url)
+
+
+@main.command()
+@click.argument("transaction_id")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help=OUTPUT_HELP.format("wav"))
+@click.option("--start/--stop", default=None, help="Record a live call from now on, or no longer.")
+@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+def record(transaction_id: str, output: Path | None, start: bool | None, url: str) -> None:
+    """Save the recording of a call as stereo WAV, caller left, called side right ([media] record = true, or --start).
+
+    TRANSACTION_ID as `voiceconnector calls` lists it, or "last".
+
+    \b
+    Examples:
+      voiceconnector record last -o call.wav
+      voiceconnector record last --start
+    """
+    _save_or_keep(transaction_id, "record", "recording.wav", output, start, url)
+
+
+def _save_or_keep(transaction_id: str, what: str, file: str, output: Path | None, start: bool | None, url: str) -> None:
+    identity = _identified(transaction_id, url)
+    path = f"/emulator/calls/{quote(identity, safe='')}"
+    if start is not None:
+        _get(url, f"{path}/{what}", {"Enabled": start})
+        return
+    body = _get(url, f"{path}/{file}")
+    output = output or Path(f"{identity}.{file.partition('?')[0].rpartition('.')[2]}")
+    try:
+        output.write_bytes(body)
+    except OSError as error:
+        _fail(f"{output}: cannot be written: {error.strerror}")
+    click.echo(f"{output}: {len(body)} bytes")
 
 
 def _identified(transaction_id: str, url: str) -> str:

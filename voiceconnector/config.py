@@ -13,7 +13,7 @@ Values there and after `--set` are TOML; a string needs no quotes.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
@@ -28,6 +28,7 @@ from .trunk.shapes import (
     check_voice_connectors,
     name,
     phone_number,
+    user_or_password,
     voice_connector,
     voice_connector_group,
 )
@@ -69,6 +70,7 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+_KEEP_BYTES = 1_000_000_000
 _HTTP = Address("127.0.0.1", 8060)
 _DNS = Address("127.0.0.1", 8053)
 _PSTN = Address("127.0.0.1", 5070)
@@ -132,6 +134,28 @@ class TlsFiles(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """What is kept of the media of calls, below `data_dir`."""
+
+    capture: bool = False
+    """RTP and RTCP of every call, for its capture.pcapng."""
+    record: bool = False
+    """A WAV file of each leg of every call."""
+    keep_bytes: int = _KEEP_BYTES
+    """What all of it may take; the oldest calls' are deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hep:
+    """A collector of SIP messages."""
+
+    address: Address
+    capture_id: int = 2001
+    """The capture agent that this emulator is to the collector."""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All that can be configured."""
 
@@ -150,6 +174,9 @@ class Config:
     pstn_address: Address
     pstn_routes: tuple[PstnRoute, ...]
     """The first match wins."""
+    media: Media
+    hep: Hep | None
+    """Who gets a copy of each SIP message; None: nobody."""
     voice_connectors: tuple[VoiceConnector, ...]
     """Created at start if absent."""
     voice_connector_groups: tuple[VoiceConnectorGroup, ...]
@@ -207,6 +234,7 @@ def describe(config: Config) -> str:
     lines += [f"  {route.match}: {_route_described(route)}" for route in config.pstn_routes]
     if not any(route.match == "*" for route in config.pstn_routes):
         lines.append(f"  otherwise: {_route_described(PstnRoute())}")
+    lines += _kept_described(config)
     for connector in config.voice_connectors:
         lines += _connector_described(connector)
     for group in config.voice_connector_groups:
@@ -222,6 +250,15 @@ def _dns_described(config: Config) -> str:
     forward = f", other names from {config.dns_forward}" if config.dns_forward else ""
     resolver = f", hosts of routes from {config.dns_resolver}" if config.dns_resolver else ""
     return f"{config.dns_address}{forward}{resolver}"
+
+
+def _kept_described(config: Config) -> list[str]:
+    kept = [("packets", config.media.capture), ("audio", config.media.record)]
+    words = " and ".join(what for what, wanted in kept if wanted)
+    lines = [f"{words} of every call are kept, up to {config.media.keep_bytes:,} bytes"] if words else []
+    if config.hep:
+        lines.append(f"SIP messages are copied to {config.hep.address} (HEP), as capture agent {config.hep.capture_id}")
+    return lines
 
 
 def _overrides_described(profile: Profile) -> list[str]:
@@ -375,6 +412,13 @@ def _server(value: object) -> Address:
     return address
 
 
+def _collector(value: object) -> Address:
+    address = _address(value)
+    if not address.port or ip_address(address.host).is_unspecified:
+        raise ValueError("must be the IP address and port of a HEP collector such as 127.0.0.1:9060")
+    return address
+
+
 def _sip_address(value: object) -> Address:
     address = _address(value)
     _ip(address.host)
@@ -418,7 +462,8 @@ def _target(value: object) -> str:
 def _config(document: Mapping[str, object]) -> Config:
     keys = (
         "profile", "overrides", "data_dir", "account_id",
-        "http", "dns", "regions", "tls", "pstn", "voice_connectors", "voice_connector_groups", "deletion_queue",
+        "http", "dns", "regions", "tls", "pstn", "media", "hep",
+        "voice_connectors", "voice_connector_groups", "deletion_queue",
     )  # fmt: skip
     table = Table(document, "", keys)
     profile = _profile(table)
@@ -438,6 +483,8 @@ def _config(document: Mapping[str, object]) -> Config:
         tls=table.shape("tls", _tls_files) or TlsFiles(),
         pstn_address=pstn.get("address", _sip_address, _PSTN) if pstn else _PSTN,
         pstn_routes=pstn.shapes("routes", _pstn_route) if pstn else (),
+        media=table.shape("media", _media) or Media(),
+        hep=table.shape("hep", _hep),
         voice_connectors=table.shapes("voice_connectors", _voice_connector),
         voice_connector_groups=table.shapes("voice_connector_groups", _voice_connector_group),
         deletion_queue=table.each("deletion_queue", phone_number),
@@ -511,6 +558,24 @@ def _pstn_route(entries: object, path: str) -> PstnRoute:
     if route.behaviour == "play" and not route.play:
         raise ShapeError(f"{path}.play", "is missing: it names the WAV file for the behaviour play")
     return route
+
+
+def _media(entries: object, path: str) -> Media:
+    table = Table(entries, path, ("capture", "record", "keep_bytes"))
+    return Media(
+        table.get("capture", boolean, False),
+        table.get("record", boolean, False),
+        table.get("keep_bytes", whole(1_000_000), _KEEP_BYTES),
+    )
+
+
+def _hep(entries: object, path: str) -> Hep:
+    table = Table(entries, path, ("address", "capture_id", "password"))
+    return Hep(
+        table.required("address", _collector),
+        table.get("capture_id", whole(0, 0xFFFFFFFF), 2001),
+        table.get("password", user_or_password, ""),
+    )
 
 
 def _voice_connector(entries: object, path: str) -> VoiceConnector:

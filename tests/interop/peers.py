@@ -19,8 +19,10 @@ from tests.authority import Files
 from tests.interop.emulator import SBC_CONFIGS, Place, Transport, wait_for
 
 PACKAGES = {
-    "sipp": "sip-tester", "baresip": "baresip-core", "tshark": "tshark", "dig": "bind9-dnsutils",
-    "stunnel": "stunnel4", "openssl": "openssl",
+    "sipp": "sip-tester", "baresip": "baresip-core", "stunnel": "stunnel4", "openssl": "openssl",
+    "tshark": "tshark", "capinfos": "wireshark-common", "mergecap": "wireshark-common",
+    "reordercap": "wireshark-common",
+    "dig": "bind9-dnsutils", "sox": "sox", "sngrep": "sngrep",
 }  # fmt: skip
 
 
@@ -253,7 +255,7 @@ class Capture:
                 [program("tshark"), "-i", "lo", "-f", f"host {place.host}", "-w", str(self._file)],
                 stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
-        wait_for("tshark to start", lambda: self._process.poll() is not None or self._started())
+        wait_for("tshark to start", lambda: self._process.poll() is not None or self._started(), 30)
         if self._process.poll() is not None:
             pytest.skip(f"tshark may not capture here, which needs root: {self._log.read_text().strip()}")
 

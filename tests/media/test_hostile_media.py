@@ -7,6 +7,7 @@ import socket
 import time
 import wave
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -244,5 +245,5 @@ def test_a_killed_relay_leaves_files_that_can_be_read(attacked: Attacked, tmp_pa
     with wave.open(str(wav)) as file:
         assert (file.getframerate(), file.getsampwidth()) == (8000, 2)
         assert len(file.readframes(file.getnframes())) > 50_000
-    captured = [one.data for one in read(capture.read_bytes())]
+    captured = [one.data for one in read(BytesIO(capture.read_bytes()))]
     assert captured == [packet(number) for number in range(200)]

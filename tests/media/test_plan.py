@@ -59,3 +59,11 @@ def test_rtcp_is_on_the_port_after_rtp() -> None:
 
 def test_keys_are_not_in_what_a_log_would_say_of_a_plan() -> None:
     assert "secret" not in repr(Srtp("AES_CM_128_HMAC_SHA1_80", b"secret" * 5, b"secret" * 5))
+
+
+def test_a_silent_plan_keeps_its_ports_and_its_files_open() -> None:
+    """Else a recording would begin anew when the stream is heard again."""
+    forwarding, echoing = PLAN.silent().streams
+    assert (forwarding.pair, forwarding.sinks) == (PLAN.streams[0].pair, ())
+    assert echoing.sinks == (Record("/r/b.wav"), Capture("/c/b"))
+    assert not any(stream.receive or stream.send or stream.sources for stream in (forwarding, echoing))

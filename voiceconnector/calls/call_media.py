@@ -6,13 +6,14 @@ from typing import Protocol
 from voiceconnector.media.multipart import MultipartError, sdp_of
 from voiceconnector.media.negotiation import Leg, MediaSession, Streams
 from voiceconnector.media.offer_answer import LegAddress, NegotiationError, Stream
-from voiceconnector.media.plan import Forward, MediaPlan, PortPair, StreamPlan
+from voiceconnector.media.plan import Forward, MediaPlan, PortPair, Sink, StreamPlan
 from voiceconnector.media.sdes import Protection
 from voiceconnector.sip.hop import Hop
 from voiceconnector.sip.message import Request, Response
 from voiceconnector.trunk.profile import Profile
 
 from .history import CallHistory
+from .keeping import Keeping
 from .roles import PARTY
 
 OTHER: dict[Leg, Leg] = {"a": "b", "b": "a"}
@@ -135,6 +136,22 @@ class CallMedia:
         if streams:
             self._connect(streams)
 
+    def keep(self, keeping: Keeping) -> None:
+        """Keep this of the media from now on, and no more."""
+        self._history.keeping = keeping
+        plan = self._history.plan
+        if plan:
+            self._apply(MediaPlan(tuple([self._kept(stream) for stream in plan.streams])))
+
+    def _kept(self, stream: StreamPlan) -> StreamPlan:
+        """The same, with what is kept now."""
+        forwards = tuple([sink for sink in stream.sinks if isinstance(sink, Forward)])
+        return stream._replace(sinks=forwards + self._files("a" if stream.leg == "a" else "b"))
+
+    def _files(self, leg: Leg) -> tuple[Sink, ...]:
+        history = self._history
+        return history.keeping.sinks(history.aws_transaction_id, history.roles, leg)
+
     def _connect(self, streams: Streams, *, early: bool = False) -> None:
         """Compile what both descriptions say into the relay's plan."""
         plan = MediaPlan(
@@ -159,7 +176,7 @@ class CallMedia:
             stream.payload_types,
             stream.may_send,
             stream.may_receive,
-            (Forward(OTHER[leg]),),
+            (Forward(OTHER[leg]), *self._files(leg)),
             event_payload_type=stream.telephone_event,
             remote_rtcp=stream.remote_rtcp,
             no_media_seconds=self._profile.no_media_seconds if watched else 0.0,

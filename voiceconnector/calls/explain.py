@@ -89,6 +89,8 @@ def details(call: CallHistory, profile: Profile, epoch: float) -> dict[str, Any]
         "Attempts": [_attempt(one, epoch) for one in call.tries],
         "Codec": call.codec or None,
         "MediaProtection": _protection(call),
+        "Capturing": call.keeping.capture and not call.ended,
+        "Recording": call.keeping.record and not call.ended,
         "Streams": _places(call),
         "Media": {} if call.counting else call.media,
         "MediaVerdict": None if call.counting else media_verdict.verdict(call) or None,

@@ -16,6 +16,7 @@ from voiceconnector.trunk.decisions import Decision
 from voiceconnector.trunk.model import OriginationRoute
 
 from .events import CallEnded, CallStarted, Severity
+from .keeping import NOTHING, Keeping
 from .roles import OUTBOUND, Roles
 
 ENDED_CALLS = 1_000
@@ -101,6 +102,8 @@ class CallHistory:
     """When the latest whole minute ended, and the counters then."""
     plan: MediaPlan | None = None
     """What the relay was last told; None for a call without media."""
+    keeping: Keeping = NOTHING
+    """What is kept of its media while it lasts."""
     codec: str = ""
     """Encoding name of the audio, as the caller prefers it."""
     roles: Roles = OUTBOUND

@@ -37,6 +37,7 @@ from .carrier_side import CarrierSide
 from .events import AttemptRefused, CallEnded, CallEvent, CallStarted
 from .history import CallHistory, History
 from .inspection import obstacle, obstacle_to_call
+from .keeping import NAMES, NOTHING, Keeping, What
 from .location import location_notes
 from .origination import Hunt, Locator, Origination
 from .refusals import SHUTTING_DOWN
@@ -78,9 +79,12 @@ class Switch:
         epoch: float,
         record_health: Callable[[str, str, float], None] = lambda _connector, _source, _time: None,
         region_available: Callable[[str], bool] = lambda _region: True,
+        keeping: Keeping = NOTHING,
     ) -> None:
         """`media_addresses` are the relay's by Region; `epoch` makes seconds since 1970 of the monotonic `now`."""
         self.profile = profile
+        self.keeping = keeping
+        """What is kept of the media of every call."""
         self.name = "voiceconnector"
         self.stack = SipStack(self, ids)
         self.ids = ids
@@ -306,6 +310,7 @@ class Switch:
         assert history.admission.connector
         self._last_key += 1
         history.started = started = self._started(history, history.admission.connector, now)
+        history.keeping = self.keeping
         call = self._calls[self._last_key] = Call(self, self._last_key, started, history, placing)
         self.history.live[history.aws_transaction_id] = history
         self.events.append(started)
@@ -335,6 +340,15 @@ class Switch:
             call.history.counting = True
             self._awaiting_counters[call.key] = call.history
         self.events.append(ended)
+
+    def keep(self, aws_transaction_id: str, what: What, enabled: bool, now: float) -> bool:
+        """Keep something of a live call's media from now on, or no longer; False where it is not live."""
+        for call in self._calls.values():
+            if call.history.aws_transaction_id == aws_transaction_id:
+                call.media.keep(call.history.keeping.changed(what, enabled))
+                call.history.note(now, f"From here on, {NAMES[what]} are {'kept' if enabled else 'not kept any more'}.")
+                return True
+        return False
 
     @property
     def active_calls(self) -> int:

@@ -1,9 +1,9 @@
-"""What `POST /emulator/calls` asks for: a call from the PSTN to a number of the trunk."""
+"""What is asked for under `/emulator/calls`: a call from the PSTN to a number of the trunk, and what to keep of one."""
 
 from typing import NamedTuple
 
 from voiceconnector.trunk.shapes import phone_number
-from voiceconnector.trunk.tables import Table, number, text
+from voiceconnector.trunk.tables import Table, boolean, number, text
 
 CALLER = "+13125550199"
 """Who calls where nobody is named; a number of fiction."""
@@ -42,3 +42,8 @@ def call_order(entries: object) -> CallOrder:
         table.get("DurationSeconds", number(0, 86400), DURATION),
         table.get("Play", text, ""),
     )
+
+
+def keep_order(entries: object) -> bool:
+    """Whether something is to be kept of a call, from JSON. Raises ShapeError."""
+    return Table(entries, "", ("Enabled",)).get("Enabled", boolean, True)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,13 +19,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .call_orders import CallOrder, CannotCall, call_order
+from .call_orders import CallOrder, CannotCall, call_order, keep_order
 
 EVENTS_BEHIND = 1_000
 """Events that wait for a slow reader of the event stream; it is disconnected when there are more."""
 
 METRICS_TYPE = "text/plain; version=0.0.4"
 """Prometheus's text format."""
+
+PCAPNG_TYPE = "application/x-pcapng"
 
 LONGEST_BODY = 65_536
 """Bytes of a request's body."""
@@ -47,6 +49,11 @@ class View(Protocol):
     async def call(self, aws_transaction_id: str) -> dict[str, object] | None: ...
     async def place_call(self, order: CallOrder) -> str: ...
     async def hang_up(self, aws_transaction_id: str) -> dict[str, object] | None: ...
+    async def keep(
+        self, aws_transaction_id: str, what: Literal["capture", "record"], enabled: bool
+    ) -> dict[str, object] | None: ...
+    def capture(self, aws_transaction_id: str, *, as_sent: bool) -> Iterator[bytes] | None: ...
+    def recording(self, aws_transaction_id: str) -> Iterator[bytes] | None: ...
     async def explain(self, aws_transaction_id: str) -> str | None: ...
     def ladder(self, aws_transaction_id: str, *, messages: bool = False) -> str | None: ...
 
@@ -147,6 +154,28 @@ def application(view: View) -> Starlette:
         messages = "messages" in request.query_params
         return _text(request, view.ladder(request.path_params["id"], messages=messages))
 
+    async def keep(request: Request) -> Response:
+        what: Literal["capture", "record"] = "capture" if request.url.path.endswith("/capture") else "record"
+        try:
+            enabled = request.method == "POST" and keep_order(await _json_of(request, default={}))
+            found = await view.keep(request.path_params["id"], what, enabled)
+        except CannotCall as error:
+            return _problem(str(error), error.status_code)
+        except ValueError as error:
+            return _problem(str(error), 400)
+        return JSONResponse(found) if found else _unknown(request)
+
+    async def capture(request: Request) -> Response:
+        pieces = view.capture(request.path_params["id"], as_sent="as_sent" in request.query_params)
+        return _unknown(request) if pieces is None else _file(request, pieces, PCAPNG_TYPE, "pcapng")
+
+    async def recording(request: Request) -> Response:
+        try:
+            pieces = view.recording(request.path_params["id"])
+        except LookupError as error:
+            return _problem(str(error), 404)
+        return _unknown(request) if pieces is None else _file(request, pieces, "audio/wav", "wav")
+
     async def events(_request: Request) -> Response:
         return StreamingResponse(_stream(view), media_type="text/event-stream")
 
@@ -163,18 +192,27 @@ def application(view: View) -> Starlette:
             Route("/emulator/calls/{id}", hang_up, methods=["DELETE"]),
             Route("/emulator/calls/{id}/explain", explain),
             Route("/emulator/calls/{id}/ladder.txt", ladder),
+            Route("/emulator/calls/{id}/capture.pcapng", capture),
+            Route("/emulator/calls/{id}/recording.wav", recording),
+            Route("/emulator/calls/{id}/capture", keep, methods=["POST", "DELETE"]),
+            Route("/emulator/calls/{id}/record", keep, methods=["POST", "DELETE"]),
             Route("/emulator/events", events),
         ]
     )
 
 
-async def _json_of(request: Request) -> object:
-    """What the body says. Raises ValueError where it is no JSON, or longer than anything that is asked for here."""
+async def _json_of(request: Request, default: object = None) -> object:
+    """What the body says; `default` where it is empty and one is given.
+
+    Raises ValueError where it is no JSON, or longer than anything that is asked for here.
+    """
     body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > LONGEST_BODY:
             raise ValueError(f"the body is longer than {LONGEST_BODY} bytes")
+    if default is not None and not body:
+        return default
     try:
         asked: object = json.loads(body)
     except RecursionError:
@@ -191,6 +229,12 @@ def _problem(message: str, status_code: int) -> Response:
 
 def _text(request: Request, text: str | None) -> Response:
     return _unknown(request) if text is None else PlainTextResponse(text)
+
+
+def _file(request: Request, pieces: Iterator[bytes], media_type: str, suffix: str) -> Response:
+    """A file to be saved, sent as it is made."""
+    name = f'attachment; filename="{request.path_params["id"]}.{suffix}"'
+    return StreamingResponse(pieces, media_type=media_type, headers={"Content-Disposition": name})
 
 
 def _unknown(request: Request) -> Response:

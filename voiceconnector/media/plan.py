@@ -160,6 +160,11 @@ class StreamPlan(NamedTuple):
     """Before anything of it is counted, as if the network between the remote and here had done it."""
     impair_sent: Impairment | None = None
 
+    def silent(self) -> "StreamPlan":
+        """The same port, and no packet goes through it; files stay open."""
+        files = tuple([sink for sink in self.sinks if isinstance(sink, Record | Capture)])
+        return self._replace(receive=False, send=False, sinks=files, sources=())
+
 
 class MediaPlan(NamedTuple):
     """All streams of one call."""
@@ -168,9 +173,7 @@ class MediaPlan(NamedTuple):
 
     def silent(self) -> "MediaPlan":
         """The same ports, and no packet goes through them."""
-        return MediaPlan(
-            tuple([stream._replace(receive=False, send=False, sinks=(), sources=()) for stream in self.streams])
-        )
+        return MediaPlan(tuple([stream.silent() for stream in self.streams]))
 
     def to_wire(self) -> Wire:
         """As nested plain tuples."""

@@ -7,7 +7,7 @@ is hidden.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -110,18 +110,27 @@ def render_messages(
     return _plain("\n".join(parts), ascii_only)
 
 
-def without_secrets(data: bytes) -> bytes:
-    """A SIP message without digest responses, other credentials, and media keys (SDES, `k=`)."""
-    data = _media_key(rb"\1" + HIDDEN, _credentials(_concealed, data))
-    return _crypto_line(_without_key, data)
+def without_secrets(data: bytes, *, same_length: bool = False) -> bytes:
+    """A SIP message without digest responses, other credentials, and media keys (SDES, `k=`).
+
+    With `same_length`, zeros stand in for them, so that Content-Length and the base64 of a key stay right.
+    """
+    conceal, words = _zeros if same_length else _word, data.lower()
+    if b"auth" in words:
+        data = _credentials(lambda found: _concealed(found[0], conceal), data)
+    if b"inline:" in words or b"k=" in words or b"a=key-mgmt" in words:
+        data = _media_key(lambda found: found[1] + conceal(found[2]), data)
+    if b"a=crypto" in words or b"a=acap" in words:
+        data = _crypto_line(lambda line: _base64(lambda found: conceal(found[0]), line[0]), data)
+    return data
 
 
 # A header goes on over lines that begin with white space (RFC 3261 7.3.1).
 _credentials = re.compile(
     rb"(?im)^(?:(?:Proxy-)?Authorization|Authentication-Info)[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*"
 ).sub
-_response = re.compile(rb'(?i)\b((?:response|rspauth)\s*=\s*)(?:"(?:[^"\\]|\\.)*"|[^\s,]*)').sub
-_media_key = re.compile(rb"(?im)(^k=|(?<=[ \t;])inline:|^a=key-mgmt:\S+[ \t]+)[^\s|;]+").sub
+_response = re.compile(rb'(?i)\b((?:response|rspauth)\s*=\s*"?)((?<=")(?:[^"\\]|\\.)*|[^\s,"]+)').sub
+_media_key = re.compile(rb"(?im)(^k=|(?<=[ \t;])inline:|^a=key-mgmt:\S+[ \t]+)([^\s|;]+)").sub
 
 
 # A key that does not stand where it should is a key all the same.
@@ -129,15 +138,20 @@ _crypto_line = re.compile(rb"(?im)^a=(?:crypto|acap)\b[^\r\n]*").sub
 _base64 = re.compile(rb"[A-Za-z0-9+/]{16,}=*").sub
 
 
-def _without_key(line: re.Match[bytes]) -> bytes:
-    return _base64(HIDDEN, line[0])
+def _concealed(header: bytes, conceal: Callable[[bytes], bytes]) -> bytes:
+    name, _, value = header.partition(b":")
+    credentials = value.lstrip()
+    if name.lower().endswith(b"-info") or credentials.lower().startswith(b"digest"):
+        return _response(lambda found: found[1] + conceal(found[2]), header)
+    return b"%b:%b%b" % (name, value[: len(value) - len(credentials)], conceal(credentials))
 
 
-def _concealed(header: re.Match[bytes]) -> bytes:
-    name, _, value = header[0].partition(b":")
-    if name.lower().endswith(b"-info") or value.lstrip().lower().startswith(b"digest"):
-        return _response(rb'\1"%b"' % HIDDEN, header[0])
-    return b"%b: %b" % (name, HIDDEN)
+def _word(_secret: bytes) -> bytes:
+    return HIDDEN
+
+
+def _zeros(secret: bytes) -> bytes:
+    return re.sub(rb"[^=\s]", b"0", secret)
 
 
 # What is read of a message.

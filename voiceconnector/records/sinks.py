@@ -20,6 +20,7 @@ import fcntl
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -239,6 +240,54 @@ class Sink:
                 self._report(line.rstrip("\n"))
         self.process_id = 0
         return writer.returncode
+
+
+class Collector:
+    """Where copies of SIP messages go, over UDP. What it does not take is counted, and gone."""
+
+    def __init__(self, host: str, port: int, report: Report) -> None:
+        """Raises OSError where this machine has no way to that address."""
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._place = f"{host} port {port}"
+        self._report = report
+        self.sent = self.lost = 0
+        try:
+            self._socket.connect((host, port))
+        except OSError:
+            self._socket.close()
+            raise
+
+    def send(self, packet: bytes) -> None:
+        """Never waits. That nobody listens there, the system says at the next packet (ICMP), and does not send that."""
+        try:
+            self._socket.send(packet)
+        except ConnectionRefusedError as error:
+            self.sent -= 1
+            self._lose(error)
+            self._send_once_more(packet)
+        except OSError as error:
+            self._lose(error)
+        else:
+            self.sent += 1
+
+    def _send_once_more(self, packet: bytes) -> None:
+        try:
+            self._socket.send(packet)
+            self.sent += 1
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        if not self.lost:
+            self._report(
+                f"The collector of SIP messages at {self._place} takes none ({error.strerror}); calls go on. "
+                "Further ones that are lost are counted and not told."
+            )
+        self.lost += 1
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 class Target(Protocol):

@@ -52,6 +52,8 @@ _MEMINFO = struct.Struct("=9I")
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
 
 Clock = Callable[[], float]
+Observer = Callable[[float, Hop, bool, bytes], object]
+"""Is told of each message: when, from or to where, whether we sent it, and the bytes."""
 
 
 class Listener:
@@ -101,9 +103,12 @@ class Transport:
         clock: Clock = time.monotonic,
         settle: Callable[[float], None] = lambda _now: None,
         on_fault: Callable[[Exception, float], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.stack = stack
         self.reach = Reach()
+        self._observer = observer
+        self._receive: Callable[[bytes, Hop, float], None] = self._receive_observed if observer else stack.receive
         self._clock = clock
         self._settle = settle
         self._on_fault = on_fault
@@ -178,11 +183,18 @@ class Transport:
         while stack.outbox:
             batch, stack.outbox = stack.outbox, []
             for hop, data in batch:
+                if self._observer:
+                    self._observer(now, hop, True, data)
                 if not ((self.reach.delays or self._late) and self._impeded(hop.local, partial(self._send, hop, data))):
                     self._send(hop, data, now)
         due = stack.timers.next_due()
         if due is not None and due < self._armed_for:
             self._arm(due)
+
+    def _receive_observed(self, data: bytes, source: Hop, now: float) -> None:
+        assert self._observer
+        self._observer(now, source, False, data)
+        self.stack.receive(data, source, now)
 
     def _arm(self, due: float) -> None:
         if self._timer:
@@ -275,8 +287,8 @@ class Transport:
 
     def _take(self, listener: Listener, now: float) -> int:
         """Let the stack have a batch of what has come; how many messages there were."""
-        stack, reach, sock, local = self.stack, self.reach, listener.socket, listener.local
-        stack.overloaded = listener.behind
+        receive, reach, sock, local = self._receive, self.reach, listener.socket, listener.local
+        self.stack.overloaded = listener.behind
         taken = 0
         for _ in range(BATCH):
             try:
@@ -292,10 +304,10 @@ class Transport:
                 continue
             taken += 1
             hop = Hop(local, address[:2])
-            if reach.delays and self._impeded(local, partial(stack.receive, data, hop)):
+            if reach.delays and self._impeded(local, partial(receive, data, hop)):
                 continue
             try:
-                stack.receive(data, hop, now)
+                receive(data, hop, now)
             except Exception as fault:
                 self._fault(fault, now)
         return taken
@@ -356,10 +368,10 @@ class Transport:
         hop = Hop(local, address)
         try:
             for data in frames:
-                if (self.reach.delays or self._late) and self._impeded(local, partial(self.stack.receive, data, hop)):
+                if (self.reach.delays or self._late) and self._impeded(local, partial(self._receive, data, hop)):
                     continue
                 try:
-                    self.stack.receive(data, hop, now)
+                    self._receive(data, hop, now)
                 except Exception as fault:
                     self._fault(fault, now)
         except StreamError as error:
