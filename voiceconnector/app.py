@@ -327,7 +327,9 @@ class Emulator:
                 log.warning("%s", error)
             if now > made_room + ROOM_SECONDS:
                 made_room = now
-                await asyncio.to_thread(self.captures.make_room, frozenset(self.switch.history.live))
+                deleted = await asyncio.to_thread(self.captures.make_room, frozenset(self.switch.history.live))
+                if deleted:
+                    log.info("Of %d older calls, captures or recordings made room (media.keep_bytes)", deleted)
 
     # -- TLS
 
