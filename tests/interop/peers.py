@@ -147,7 +147,8 @@ class Baresip:
     """A baresip with the accounts of sbc_configs/baresip, that speaks and hears files.
 
     It calls from an account or, where none is given, waits to be called. `more_accounts` and `more_config` are lines
-    for its files, `files` are laid beside them.
+    for its files, `files` are laid beside them; `repeated` makes what
+    it says so many times as long.
     """
 
     def __init__(
@@ -159,9 +160,11 @@ class Baresip:
         more_accounts: str = "",
         more_config: str = "",
         files: Sequence[Path] = (),
+        repeated: int = 1,
     ) -> None:
         self.folder = folder / "baresip"
         shutil.copytree(SBC_CONFIGS / "baresip", self.folder)
+        _repeat(self.folder / "said.wav", repeated)
         for file in files:
             shutil.copy(file, self.folder)
         for name, more in (("config", more_config), ("accounts", more_accounts)):
@@ -232,6 +235,15 @@ class Stunnel:
         """End it, whatever it does."""
         self._process.kill()
         self._process.wait()
+
+
+def _repeat(path: Path, times: int) -> None:
+    """Make the audio of a WAV file so many times as long."""
+    with wave.open(str(path)) as file:
+        parameters, frames = file.getparams(), file.readframes(file.getnframes())
+    with wave.open(str(path), "wb") as file:
+        file.setparams(parameters)
+        file.writeframes(frames * times)
 
 
 def samples(path: Path) -> list[int]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.media.line import EPOCH_US, PAIRS, SECOND, Line
 from voiceconnector.media import rtcp, rtp
-from voiceconnector.media.plan import Tone
+from voiceconnector.media.plan import Impairment, Tone
 from voiceconnector.media.quality import Reception
 from voiceconnector.media.reports import COMPENSATION, Reporter, Sent
 
@@ -99,6 +99,20 @@ def test_jitter_in_either_direction_is_the_network_s(line: Line) -> None:
     stats = line.stats("a")
     assert stats.jitter_total_us / stats.jitter_samples == pytest.approx(6_000, rel=0.1)
     assert stats.remote_jitter_total_us / stats.remote_reports == pytest.approx(3_000, rel=0.25)
+
+
+def test_the_plan_s_own_bad_network_gives_the_figures_it_should(line: Line) -> None:
+    """`StreamPlan.impair_received` and `impair_sent`: loss within three sigma, jitter a third, delay both ways."""
+    received = Impairment(loss=0.05, delay_ms=40, jitter_ms=12, seed=3)
+    line.replan("a", impair_received=received, impair_sent=Impairment(loss=0.02, delay_ms=30, seed=4))
+    line.run(240)
+    stats, packets = line.stats("a"), 240 * 50
+    assert stats.lost / packets == pytest.approx(0.05, abs=3 * (0.05 * 0.95 / packets) ** 0.5)
+    assert stats.remote_lost
+    assert stats.remote_lost / packets == pytest.approx(0.02, abs=3 * (0.02 * 0.98 / packets) ** 0.5)
+    assert stats.jitter_total_us / stats.jitter_samples == pytest.approx(4_000, rel=0.15)
+    assert stats.rtt_samples
+    assert stats.rtt_total_us / stats.rtt_samples == pytest.approx(76_000, abs=3_000)
 
 
 def test_reports_go_on_while_media_is_on_hold_without_anything_sent(line: Line) -> None:

@@ -27,12 +27,17 @@ XR = bytes.fromhex("80cf0004 00000001 04000002 e0000000 80000000")  # RFC 3611 4
         (SENDER_INFO + RECEIVER_REPORT + SDES, Compound((SENDER, Report(1, None, (BLOCK,))), "name", ())),
         (EMPTY_REPORT, Compound((Report(1, None, ()),), "", ())),
         (EMPTY_REPORT + XR + SDES, Compound((Report(1, None, ()),), "name", ())),
+        (BYE + SDES, Compound((), "name", (1,))),
+        (bytes.fromhex("80cc0002 00000001 74657374"), Compound((), "", ())),
         (EMPTY_REPORT + PADDED_BYE, Compound((Report(1, None, ()),), "", (1,))),
     ],
-    ids=["SR", "SR SDES", "RR SDES BYE", "SR RR SDES", "empty RR", "XR is skipped", "padding in the last"],
+    ids=[
+        "SR", "SR SDES", "RR SDES BYE", "SR RR SDES", "empty RR", "XR is skipped", "BYE first", "APP alone",
+        "padding in the last",
+    ],
 )  # fmt: skip
 def test_a_compound_packet_is_read(packet: bytes, expected: Compound) -> None:
-    """RFC 3550 6.1: a report comes first, in each compound packet."""
+    """RFC 3550 6.1; RFC 5506 3.4.1 for those without a report first."""
     assert rtcp.parse(packet) == expected
 
 
@@ -43,7 +48,7 @@ def test_a_compound_packet_is_read(packet: bytes, expected: Compound) -> None:
         SENDER_INFO[:4],
         SENDER_INFO[:-1],  # shorter than its length says
         SENDER_INFO + b"\0\0\0\0",  # followed by what is no packet
-        SDES,  # no report first
+        b"\x80\xd0" + SDES[2:],  # of a type that is none
         b"\xa0" + SENDER_INFO[1:],  # padding in the first packet
         b"\x40" + SENDER_INFO[1:],  # version 1
         bytes.fromhex("80000001 00000002 00000003"),  # RTP

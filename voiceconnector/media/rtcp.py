@@ -1,7 +1,7 @@
 """RTCP packets: told from anything else, read and written (RFC 3550 6, A.2).
 
 Read are SR, RR, the CNAME of SDES, and BYE; packets of other types (APP, XR, feedback) are skipped. Leaves out:
-when to send and what a report means (`reports`), SRTCP, reduced-size RTCP (RFC 5506).
+when to send and what a report means (`reports`), SRTCP.
 """
 
 from collections.abc import Iterable
@@ -22,6 +22,8 @@ SENDER_REPORT = 200
 RECEIVER_REPORT = 201
 SOURCE_DESCRIPTION = 202
 GOODBYE = 203
+_TYPES = range(SENDER_REPORT, 208)
+"""What a packet may begin with: also APP, feedback (RFC 4585) and XR (RFC 3611)."""
 CNAME = 1
 
 #    |              NTP timestamp, 64 bits: seconds since 1900, and 1/2^32 of them                 |
@@ -83,11 +85,12 @@ class Compound(NamedTuple):
 def parse(packet: bytes | bytearray | memoryview) -> Compound | None:
     """A compound packet, or None when a datagram is not one.
 
-    RFC 3550 A.2: version 2 throughout, a report first and without padding, lengths that add up to the whole,
-    padding in the last packet only; and each report as long as its count says.
+    RFC 3550 A.2: version 2 throughout, the first without padding, lengths that add up to the whole, padding in the
+    last packet only; and each report as long as its count says. A report need not come first: RFC 5506 lets it be,
+    and baresip says goodbye without one.
     """
     size, at = len(packet), 0
-    if size < 8 or packet[0] & PADDING or packet[1] not in (SENDER_REPORT, RECEIVER_REPORT):
+    if size < 8 or packet[0] & PADDING or packet[1] not in _TYPES:
         return None
     reports: list[Report] = []
     goodbyes: list[int] = []
