@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -430,6 +431,36 @@ def test_the_demo_carries_audio_both_ways_in_both_directions() -> None:
     assert result.stdout.count('"Status": "Completed"') == 2
     for words in ('"Direction": "Outbound"', '"Direction": "Inbound"', "the next one's turn", "it answered the call"):
         assert words in result.stdout
+
+
+def test_a_live_call_s_media_is_counted_at_the_moment_that_somebody_looks(served: Served, phone: Phone) -> None:
+    phone.call()
+    (call,) = listed(served)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp_socket:
+        rtp_socket.bind(("127.0.0.1", phone.port + 1))
+        found = details(served, call)
+        (where,) = [place for place in found["Streams"] if place.startswith("the PBX was told")]
+        told = re.search(r"told to send to ([\d.]+):(\d+);", where)
+        assert told
+        for number in range(5):
+            rtp_socket.sendto(b"\x80\0" + number.to_bytes(2) + bytes(8) + b"\xff" * 160, (told[1], int(told[2])))
+        deadline = time.monotonic() + 10
+        while details(served, call)["Media"].get("cust2vc", {}).get("packets") != 5:
+            assert time.monotonic() < deadline
+        assert details(served, call)["Media"]["vc2rem"]["packets"] == 5
+        assert details(served, call)["State"] == "answered"
+    with urllib.request.urlopen(f"{served.http}/emulator/calls/{call['TransactionId']}/explain", timeout=5) as response:
+        assert "PBX to trunk   5 packets" in response.read().decode()
+
+
+def listed(served: Served) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = served.get("/emulator/calls")  # type: ignore[assignment]
+    return found
+
+
+def details(served: Served, call: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = served.get(f"/emulator/calls/{call['TransactionId']}")  # type: ignore[assignment]
+    return found
 
 
 # -- TLS
