@@ -111,7 +111,7 @@ def test_the_counters_of_a_leg_are_two_directions(stage: Stage) -> None:
         "rtcp_packets": 6,
         "rtcp_bytes": 700,
         "rtt_us": None,
-        "mos": 4.19,
+        "mos": None,
         "clock_drift_ppm": None,
         "source": f"{PBX}:4000",
     }
@@ -277,7 +277,7 @@ def test_each_minute_is_told_by_what_came_in_it(stage: Stage) -> None:
     other = GOOD._replace(leg="b", lost=30)
     stage.tell(MinuteStats(1, (GOOD, other)))
     stage.run(60)
-    stage.tell(MinuteStats(1, (twice(GOOD), twice(other)._replace(remote_lost=None, remote_jitter_us=None))))
+    stage.tell(MinuteStats(1, (twice(GOOD), twice(other)._replace(remote_reports=12))))
     first, second = [event for event in stage.events if isinstance(event, MediaQuality)]
     assert first.started == stage.history.started
     assert first.cust2vc == DirectionQuality(3000, 516_000, 12, 1200, 0, 800, 4.37)
@@ -312,3 +312,11 @@ def test_an_end_right_after_a_minute_tells_nothing_more(stage: Stage) -> None:
     stage.run()
     stage.tell(CallStats(1, True, counters))
     assert len([event for event in stage.events if isinstance(event, MediaQuality)]) == 1
+
+
+def test_a_fax_has_no_score(stage: Stage) -> None:
+    """T.38 is no audio: its packets have no clock, and no RTCP tells of them (RFC 3362)."""
+    fax = StreamStats("a", 500, 50_000, sent_packets=500, sent_bytes=50_000)
+    stage.tell(CallStats(1, False, (fax, fax._replace(leg="b"))))
+    assert {counters["mos"] for counters in stage.history.media.values()} == {None}
+    assert media_verdict.verdict(stage.history).startswith("Audio went both ways: ")

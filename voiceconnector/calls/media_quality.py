@@ -1,7 +1,7 @@
 """How good a call's media was, by the relay's counters: figures for the user, and each minute a `MediaQuality`.
 
 A direction towards a party is judged by that party's RTCP reports; without any, only what was sent is known. The
-score is the E-model's (`mos`): loss of that direction, half the round trip, a jitter buffer.
+score is the E-model's (`mos`): loss of that direction, half the round trip, a jitter buffer. Fax has none.
 """
 
 from voiceconnector.media.mos import mos, mouth_to_ear_ms
@@ -39,17 +39,16 @@ class LegQuality:
             after.rtcp_bytes - before.rtcp_bytes,
             lost,
             jitter,
-            self._mos(packets + lost, lost, jitter) if packets else None,
+            self._mos(packets + lost, lost, jitter) if packets and samples else None,
         )
 
     def _sent(self, before: StreamStats, after: StreamStats) -> DirectionQuality:
         packets = after.sent_packets - before.sent_packets
-        lost, jitter = after.remote_lost, after.remote_jitter_us
-        if lost is not None and jitter is not None:
-            lost = min(max(0, lost - (before.remote_lost or 0)), packets)
-            total = after.remote_jitter_total_us - before.remote_jitter_total_us
-            jitter = _average(total, after.remote_reports - before.remote_reports, jitter)
-        known = packets > 0 and lost is not None
+        lost = jitter = None
+        reports = after.remote_reports - before.remote_reports
+        if reports > 0:
+            lost = min(max(0, (after.remote_lost or 0) - (before.remote_lost or 0)), packets)
+            jitter = round((after.remote_jitter_total_us - before.remote_jitter_total_us) / reports)
         return DirectionQuality(
             packets,
             after.sent_bytes - before.sent_bytes,
@@ -57,7 +56,7 @@ class LegQuality:
             after.rtcp_sent_bytes - before.rtcp_sent_bytes,
             lost,
             jitter,
-            self._mos(packets, lost or 0, jitter or 0) if known else None,
+            None if lost is None or not packets else self._mos(packets, lost, jitter or 0),
         )
 
     def _mos(self, packets: int, lost: int, jitter_us: int) -> float:

@@ -93,9 +93,12 @@ class Hearing:
         if lane.last_us == self._last_us:
             return
         self._last_us = lane.last_us
+        transit_us = lane.transit_us
+        if transit_us is None:
+            return  # a fax, which has no clock
         self.jitter_total_us += lane.jitter_us
         self.jitter_samples += 1
-        self._follow_clock()
+        self._follow_clock(transit_us)
         if not self._asked:
             self._asked, self._plain, lane.plain = True, lane.plain, _NOTHING
 
@@ -146,10 +149,8 @@ class Hearing:
             self._digits_left -= 1
             self._tell(name, *fields)
 
-    def _follow_clock(self) -> None:
-        transit_us = self._lane.transit_us
-        if transit_us is not None:
-            self._drift.sample(transit_us, self._last_us)
+    def _follow_clock(self, transit_us: int) -> None:
+        self._drift.sample(transit_us, self._last_us)
         ppm = self._drift.ppm
         if ppm is not None and abs(ppm) > MOST_DRIFT_PPM and not self._drift_told:
             self._drift_told = True

@@ -44,7 +44,7 @@ millisecond, also with a thousand calls."""
 MINUTE_US = 60_000_000
 """How often the counters of a call are told without being asked for."""
 LISTENED_CALLS = 8
-"""Tones are looked for in all audio while there are no more calls than this: it costs 100 us a packet."""
+"""Tones are looked for in all audio while there are no more calls than this: it costs some 100 us a packet."""
 PAIRS_AT_A_TIME = 16
 """Port pairs opened before packets get their turn again: about half a millisecond."""
 EVENTS_AT_A_TIME = 256
