@@ -1,5 +1,6 @@
 """TLS without sockets: two ends that hand each other their bytes, and why they do not come together."""
 
+import os
 import ssl
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from voiceconnector.sip.tls import Contexts, TlsSession, client_context, server_
 from voiceconnector.trunk.profile import LAB
 
 HOST = "pbx.example"
+
+
+@pytest.fixture(autouse=True)
+def _no_system_cas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read the system's CAs takes longer than any of these tests."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
 
 
 @pytest.fixture(scope="module")

@@ -353,6 +353,7 @@ class Connection(asyncio.Protocol):
         self._tell(why or "it closed the connection")
         # Nothing of ours is under way where nothing was granted yet.
         self._connections.lost(self, why if self._usable and not was_on_probation else "")
+        self._stream = None
 
     # -- sending
 
