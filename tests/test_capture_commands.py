@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -192,3 +193,16 @@ def test_what_cannot_be_had_is_refused_in_a_sentence(served: Served, phone: Phon
     assert nowhere.returncode == 1
     assert "record = true" in nowhere.stderr
     assert ask(served, "GET", f"{path}/capture.pcapng")[0] == 200, "a refused call has its SIP"
+
+
+def test_what_cannot_be_kept_is_told_and_the_call_goes_on(served: Served, phone: Phone) -> None:
+    (served.data_dir / "captures").touch()  # no folder can be there
+    phone.call()
+    path = f"/emulator/calls/{only_call(served)}"
+    assert ask(served, "POST", f"{path}/capture")[0] == 200
+    deadline = time.monotonic() + 10
+    while "Capture of the PBX" not in (told := ask(served, "GET", f"{path}/explain")[2].decode()):
+        assert time.monotonic() < deadline, told
+    assert "The call goes on without it." in told
+    phone.send("BYE", 2, uri=phone.contact, to_tag=phone.to_tag)
+    phone.receive("200 OK")

@@ -267,7 +267,11 @@ class Capture:
                 [program("tshark"), "-i", "lo", "-f", f"host {place.host}", "-w", str(self._file)],
                 stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
-        wait_for("tshark to start", lambda: self._process.poll() is not None or self._started(), 30)
+        try:
+            wait_for("tshark to start", lambda: self._process.poll() is not None or self._started(), 30)
+        except BaseException:
+            self.close()
+            raise
         if self._process.poll() is not None:
             pytest.skip(f"tshark may not capture here, which needs root: {self._log.read_text().strip()}")
 

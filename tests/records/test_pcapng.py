@@ -152,6 +152,13 @@ def test_a_message_too_long_for_one_packet_is_several_segments() -> None:
 
 
 @pytest.mark.parametrize("six", [False, True])
+def test_of_what_no_datagram_holds_the_beginning_is_shown(six: bool) -> None:
+    """A request that came over TCP and was passed on over UDP: the log has it, the wire never had."""
+    (packet,) = packets(frame(bytes(range(256)) * 257, six=six))
+    assert assert_checksums(packet.data)[8:] == (bytes(range(256)) * 257)[:65_507]
+
+
+@pytest.mark.parametrize("six", [False, True])
 def test_what_came_over_tls_is_an_exported_pdu_for_sip_and_says_so(six: bool) -> None:
     """Tags of Wireshark's exported PDUs: 12 dissector; 20, 21, 22, 23 addresses; 24 port type TCP; 25, 26 ports."""
     (packet,) = packets(frame(b"OPTIONS sip:b SIP/2.0\r\n\r\n", "TLS", six=six))

@@ -30,6 +30,8 @@ PUSH_AND_ACK = 0x18
 HOP_LIMIT = 64
 LARGEST_SEGMENT = 65_000
 """Bytes of TCP in one packet; no IP packet has room for more than 65,535."""
+LARGEST_DATAGRAM = 65_507
+"""Bytes that UDP carries over IPv4. Of what was too long to be sent, the beginning is shown."""
 CHUNK = 16_384
 """Bytes of the file that are handed on at a time: a millisecond's work, for which others may have to wait."""
 
@@ -134,11 +136,12 @@ def _padded(data: bytes) -> bytes:
 
 def _udp_packet(frame: Frame) -> bytes:
     """RFC 768."""
-    size = len(frame.data) + 8
+    data = frame.data[:LARGEST_DATAGRAM]
+    size = len(data) + 8
     ports = frame.source[1], frame.destination[1], size
     pseudo = _pseudo_header(frame, UDP, size)
-    checksum = _checksum(pseudo + _udp(*ports, 0) + frame.data) or 0xFFFF
-    return _ip_packet(frame, UDP, _udp(*ports, checksum) + frame.data)
+    checksum = _checksum(pseudo + _udp(*ports, 0) + data) or 0xFFFF
+    return _ip_packet(frame, UDP, _udp(*ports, checksum) + data)
 
 
 def _tcp_packet(frame: Frame, data: bytes, streams: dict[tuple[Address, Address], int]) -> bytes:
