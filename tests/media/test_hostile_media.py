@@ -29,7 +29,7 @@ MALFORMED_RTCP = [
     bytes.fromhex("9fc90001 00000001"),  # 31 blocks, and none there
     bytes.fromhex("a0c90001 00000001"),  # padding in the first packet
     bytes.fromhex("00c90001 00000001"),  # version 0
-    bytes.fromhex("80cb0001 00000001"),  # begins with BYE
+    bytes.fromhex("80d00001 00000001"),  # of a type that RTCP has not
     bytes.fromhex("80c90001 00000001 81ca0001 00000001 ff"),
     b"\x80\xc9" + bytes(1400),
 ]
