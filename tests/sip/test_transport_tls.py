@@ -465,7 +465,10 @@ def test_a_connection_that_the_kernel_gives_up_fails_what_waits_on_it(run: Run, 
             ask(ours, local, pbx.address, NAME)
             await (await pbx.connection()).receive()
             (connection,) = ours.transport.connections._open
+            stream = connection._stream
+            assert stream
             connection.connection_lost(OSError(errno.ETIMEDOUT, "Connection timed out"))
+            stream.abort()
             assert (await ours.outcome()).endswith("broke off the connection: Connection timed out")
 
     run(scenario)
