@@ -6,7 +6,7 @@ on the AES of `cryptography`. It is several times as slow; hardly anybody agrees
 """
 
 import hmac
-from typing import Any
+from array import array
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -87,7 +87,7 @@ class Indices:
 class Context:
     """A cryptographic context on packets in `memory`, whose size is `length`'s only element; all return a status."""
 
-    def __init__(self, master: bytes, tag_size: int, memory: bytearray, length: Any) -> None:
+    def __init__(self, master: bytes, tag_size: int, memory: bytearray, length: "array[int]") -> None:
         self._rtp, self._rtcp = SessionKeys(master, 0), SessionKeys(master, 3)
         self._tag_size = tag_size
         self._memory, self._length = memory, length

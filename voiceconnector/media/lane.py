@@ -1,7 +1,8 @@
 """The hot paths: a packet from a connected remote is received, counted and sent on, and nothing else is touched."""
 
+from array import array
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from voiceconnector.media import rtp
 from voiceconnector.media.quality import Reception
@@ -49,7 +50,7 @@ class Owner(Protocol):
 class Unprotecting(Protocol):
     """A context of SRTP that works on the buffer."""
 
-    length: Any
+    length: "array[int]"
     """Its only element is the packet's size."""
 
     @property
@@ -70,7 +71,7 @@ class Lane(Reception):
         self.plain: frozenset[int] = frozenset()
         self.receive_into: Callable[[bytearray], int] = _receive_nothing
         self.sends: tuple[Send, ...] = ()
-        self.length: Any = None
+        self.length = array("i", [0])
         self.unprotect: Callable[[], int] = _unprotect_nothing
 
     def receive(self, now_us: int) -> None:
@@ -122,7 +123,7 @@ class Lane(Reception):
 
     def close(self) -> None:
         """Lets go of its owner, of the sockets and of keys."""
-        self.length, self.unprotect = None, _unprotect_nothing
+        self.unprotect = _unprotect_nothing
         self.sends = ()
         self.receive_into = _receive_nothing
         del self.owner

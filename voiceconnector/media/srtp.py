@@ -7,9 +7,10 @@ no name for are written as libsrtp lays them out (`srtp_crypto_policy_t`). AES-1
 MKI, key derivation rates, unencrypted and unauthenticated SRTP, keys beyond their lifetime.
 """
 
+from array import array
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib  # type: ignore[import-not-found]
@@ -33,6 +34,9 @@ _REASONS = {2: TRUNCATED, 9: REPLAYED, 10: REPLAYED, 21: TRUNCATED, 26: REPLAYED
 """By `srtp_err_status_t`: bad_param, replay_fail, replay_old, parse_err, pkt_idx_old."""
 _NO_CONTEXT = 13
 """no_ctx: the SSRC is a new one."""
+
+
+_ALL = slice(None)
 
 
 class Suite(NamedTuple):
@@ -87,7 +91,7 @@ class Context(Protocol):
 class LibsrtpContext:
     """A context of libsrtp."""
 
-    def __init__(self, suite: Suite, key: bytes, memory: bytearray, length: Any, receiving: bool) -> None:
+    def __init__(self, suite: Suite, key: bytes, memory: bytearray, length: "array[int]", receiving: bool) -> None:
         """`length` has the packet's size as its only element, before and after."""
         self._policy = Policy(key, Policy.SSRC_ANY_INBOUND if receiving else Policy.SSRC_SPECIFIC, 0, suite.profile)
         self._policy.window_size = REPLAY_WINDOW
@@ -96,7 +100,7 @@ class LibsrtpContext:
         self._session = session = Session(self._policy if receiving else None)
         # Nobody may hold the pointer for longer than there is the session that it belongs to.
         pointer = ffi.gc(session._srtp[0], lambda _pointer: session)
-        parts = pointer, ffi.from_buffer("char[]", memory), length
+        parts = pointer, ffi.from_buffer("char[]", memory), ffi.from_buffer("int[]", length)
         self.protect: Callable[[], int] = partial(lib.srtp_protect, *parts)
         self.unprotect: Callable[[], int] = partial(lib.srtp_unprotect, *parts)
         self.protect_rtcp: Callable[[], int] = partial(lib.srtp_protect_rtcp, *parts)
@@ -120,7 +124,7 @@ def _set_cipher(policy: Policy, cipher: int, key_size: int) -> None:
         words[0], words[1] = cipher, key_size
 
 
-def _context(suite_name: str, key: bytes, memory: bytearray, length: Any, receiving: bool) -> Context:
+def _context(suite_name: str, key: bytes, memory: bytearray, length: "array[int]", receiving: bool) -> Context:
     """ValueError for a suite that is not in SUITES or a key of another size."""
     suite = SUITES.get(suite_name)
     if suite is None:
@@ -142,7 +146,7 @@ class Receiver:
     def __init__(self, suite: str, key: bytes, buffer: Buffer) -> None:
         """ValueError when suite and key do not go together."""
         self.suite, self.key = suite, key
-        self.length: Any = ffi.new("int *")
+        self.length = array("i", [0])
         """Its only element is the size of the packet in the buffer: protected before, plain after."""
         self._context = _context(suite, key, buffer.data, self.length, receiving=True)
         self._ssrcs: dict[int, None] = {}
@@ -173,26 +177,26 @@ class Receiver:
 class Sender:
     """What our key is good for: protects packets in the buffer's spare memory."""
 
-    __slots__ = ("_context", "_length", "_spare", "_ssrcs", "_views", "key", "suite")
+    __slots__ = ("_context", "_length", "_ssrcs", "_views", "key", "suite")
 
     def __init__(self, suite: str, key: bytes, buffer: Buffer) -> None:
         """ValueError when suite and key do not go together."""
         self.suite, self.key = suite, key
-        self._length: Any = ffi.new("int *")
+        self._length = array("i", [0])
         self._context = _context(suite, key, buffer.spare, self._length, receiving=False)
         self._ssrcs: dict[int, None] = {}
-        self._spare, self._views = buffer.spare, buffer.spare_views
+        self._views = buffer.spare_views
 
     def rtp(self, send: Send) -> Send:
         """What protects an RTP packet and has `send` send it. OSError too when it can not be protected.
 
         That is so for a sequence number that was sent already: a keystream is never used twice (RFC 3711 9.1).
         """
-        spare, views, length, protect = self._spare, self._views, self._length, self._context.protect
+        views, length, protect = self._views, self._length, self._context.protect
 
         def send_protected(packet: bytes | memoryview) -> int:
             size = len(packet)
-            spare[:size] = packet
+            views[size][_ALL] = packet
             length[0] = size
             status = protect()
             if status and not self._protects_new(status, packet, rtp.SSRC, protect):
@@ -204,14 +208,13 @@ class Sender:
     def rtcp(self, packet: bytes | memoryview) -> memoryview | None:
         """The compound packet protected, in memory that is used again for the next; None when it can not be."""
         size = len(packet)
-        self._spare[:size] = packet
+        self._views[size][_ALL] = packet
         self._length[0] = size
         protect = self._context.protect_rtcp
         status = protect()
         if status and not self._protects_new(status, packet, RTCP_SSRC, protect):
             return None
-        protected_size: int = self._length[0]
-        return self._views[protected_size]
+        return self._views[self._length[0]]
 
     def _protects_new(
         self, status: int, packet: bytes | memoryview, ssrc_at: slice, protect: Callable[[], int]
