@@ -23,7 +23,7 @@ LAYERS = {
     "console": {"calls", "records", "trunk"},
 }
 WIRING = {
-    "app", "captures", "certificates", "cli", "config", "demo", "encryption", "listeners", "way", "__main__",
+    "app", "captures", "certificates", "cli", "config", "demo", "desk", "encryption", "listeners", "way", "__main__",
 }  # fmt: skip
 
 IO_MODULES = {
@@ -35,7 +35,7 @@ IO_FILES = {
     "sip/transport.py", "sip/connections.py", "sip/tls.py", "media/relay.py", "media/relay_process.py",
     "control/server.py", "console/views.py",
     "records/sinks.py", "trunk/store.py", "streaming/kinesis.py", "apps/invocation.py", "dns.py",
-    "app.py", "listeners.py", "cli.py", "demo.py",
+    "app.py", "desk.py", "listeners.py", "cli.py", "demo.py",
 }  # fmt: skip
 SAYS_NOTHING = {"utils", "helpers", "common", "misc", "manager", "handler", "service_impl"}
 

@@ -13,46 +13,41 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
-from .calls import explain, media_report
+from .calls import media_report
 from .calls.events import CallEvent
-from .calls.history import CallHistory
-from .calls.keeping import Keeping, What
+from .calls.keeping import Keeping
 from .calls.roles import PSTN
 from .calls.switch import Switch
-from .captures import Captures, Copies, frame_of
-from .config import Address, Config, wav_file
+from .captures import Captures, Copies
+from .config import Address, Config
 from .control import server
-from .control.call_orders import CallOrder, CannotCall
+from .desk import Desk
 from .dns import Resolver, Server, Upstream, system_servers
 from .encryption import Encryption
 from .faults import Condition, Regions
 from .listeners import StartError, is_ipv6, open_pair, open_region
 from .media.outage import MutableRelay
 from .media.relay import Relay
-from .pstn.carrier import NoPort, PublicNetwork
-from .records import cdr, ladder
-from .records.ladder import Packet, render_messages
+from .pstn.carrier import PublicNetwork
+from .records import cdr
 from .records.metrics import Metrics
 from .records.sinks import Collector, InUse, Sink
 from .sip.digest import DigestServer
-from .sip.hop import Hop, host_port
+from .sip.hop import host_port
 from .sip.ids import Ids
 from .sip.transport import Transport
 from .trunk.numbers import country_of
-from .trunk.routing import unassigned
 from .trunk.store import Conflict, Store, StoreError
 from .trunk.zone import Answers, Edge
-from .way import Way, outward, routing_of
+from .way import PHONES, Way, outward, routing_of
 
 log = logging.getLogger(__name__)
 
-PHONES = "phones"
-"""Name of the listeners of the public network's own phones."""
 PSTN_RTP_PORTS = range(30_000, 40_000)
 """Where the public network has an address of its own; on a Region's media address it shares that one's ports."""
 DRAIN_SECONDS = 5.0
@@ -62,10 +57,6 @@ COLLECT_SECONDS = 600.0
 """How often cyclic garbage, as HTTP leaves some, is looked for when calls never pause."""
 ROOM_SECONDS = 60.0
 """How often old captures and recordings are looked for."""
-ACCEPT_SECONDS = 5.0
-"""How long a call that is to be placed may be on its way to the trunk."""
-COUNTING_SECONDS = 0.2
-"""How long somebody who looks at a call waits for its counters; those of before are shown then."""
 RELAY_SECONDS = 10.0
 RELAY_PAUSE = 0.005
 """Seconds between batches of commands to the relay."""
@@ -147,6 +138,16 @@ class Emulator:
         outside = self._transport(Transport(self.network.stack, settle=self._flush_relay))
         free = Address(config.pstn_address.host, 0)
         way.phones = await open_pair(outside, "pstn.address", PHONES, free, free)
+        self.desk = Desk(
+            self.switch,
+            service,
+            self.network,
+            outside,
+            self.relay,
+            self.captures,
+            lambda: self.store.snapshot,
+            self.epoch,
+        )
         await self._open_dns()
         await self._open_http()
         self._tasks.append(asyncio.create_task(self._keep_house()))
@@ -246,7 +247,7 @@ class Emulator:
         self._opened += [self._upstream.close, self.dns.close]
 
     async def _open_http(self) -> None:
-        self.http = server.HttpServer(server.application(self))
+        self.http = server.HttpServer(server.application(self, self.desk))
         try:
             await self.http.open(*self.config.http_address)
         except OSError as error:
@@ -382,7 +383,7 @@ class Emulator:
         while self._opened:
             await self._opened.pop()()
 
-    # -- what HTTP shows
+    # -- what HTTP shows, besides the desk
 
     def listeners(self) -> dict[str, str]:
         """Where everything listens: "us-east-1 UDP" -> "127.0.0.1:5060"."""
@@ -415,136 +416,6 @@ class Emulator:
     def _region_of(self, voice_connector_id: str) -> str:
         connector = self.store.snapshot.by_id.get(voice_connector_id)
         return connector.aws_region if connector else ""
-
-    def calls(self) -> list[dict[str, object]]:
-        return [explain.summary(call, self.epoch) for call in self.switch.history.all()]
-
-    async def call(self, aws_transaction_id: str) -> dict[str, object] | None:
-        """A call, with its media counters of this moment."""
-        call = self.switch.history.find(aws_transaction_id)
-        if call:
-            await self._count(call)
-        return explain.details(call, self.config.profile, self.epoch) if call else None
-
-    async def _count(self, call: CallHistory) -> None:
-        """Have the relay tell a live call's counters; a relay that does not answer at once is not waited for."""
-        key = self.switch.key_of(call)
-        if key is None or call.plan is None:
-            return
-        counted, deadline = call.counted, time.monotonic() + COUNTING_SECONDS
-        self.relay.query(key)
-        self.relay.flush()
-        while call.counted == counted and time.monotonic() < deadline:
-            await asyncio.sleep(0.002)
-
-    async def place_call(self, order: CallOrder) -> str:
-        """Have a phone of the public network call a number of the trunk; the call's TransactionId.
-
-        Raises CannotCall.
-        """
-        snapshot = self.store.snapshot
-        if not snapshot.inbound(order.to):
-            decision = unassigned(order.to, snapshot, self.config.profile)
-            raise CannotCall(404, f"{decision.because}. {decision.remedy}.")
-        try:
-            play = str(wav_file(order.play)) if order.play else ""
-        except ValueError as error:
-            raise CannotCall(400, f"Play = '{order.play}': {error}") from None
-        trunk, phones = self.switch.stack.locals[PSTN, "UDP"], self.network.stack.locals[PHONES, "UDP"]
-        hop = Hop(phones, (trunk.host, trunk.port))
-        call_id = problem = ""
-
-        def dial(now: float) -> None:
-            nonlocal call_id, problem
-            try:
-                call_id = self.network.call(hop, order.to, order.from_, order.duration, now, play)
-            except NoPort as error:
-                problem = str(error)
-
-        self.transports[1].turn(dial)
-        deadline = time.monotonic() + ACCEPT_SECONDS
-        while call_id and time.monotonic() < deadline:
-            history = self.switch.history.from_pstn(call_id)
-            if history:
-                return history.aws_transaction_id
-            await asyncio.sleep(0.002)
-        raise CannotCall(503, problem or f"the trunk has not taken the INVITE for {ACCEPT_SECONDS:g} s")
-
-    async def hang_up(self, aws_transaction_id: str) -> dict[str, object] | None:
-        """Have the phone that placed a call hang up; the call. One that is over stays as it is. Raises CannotCall."""
-        call = self.switch.history.live.get(aws_transaction_id)
-        hung_up = call is None
-
-        def change(now: float) -> None:
-            nonlocal hung_up
-            assert call
-            hung_up = self.network.hang_up(call.pstn_call_id, now)
-
-        if call:
-            self.transports[1].turn(change)
-        if not hung_up:
-            raise CannotCall(409, "the call was placed by no phone of the emulated PSTN, so let its caller hang up")
-        return await self.call(aws_transaction_id)
-
-    async def explain(self, aws_transaction_id: str) -> str | None:
-        call = self.switch.history.find(aws_transaction_id)
-        if call:
-            await self._count(call)
-        return explain.explain(call, self.config.profile) if call else None
-
-    def in_brief(self, aws_transaction_id: str) -> str | None:
-        call = self.switch.history.find(aws_transaction_id)
-        return explain.in_brief(call, self.config.profile) if call else None
-
-    def ladder(self, aws_transaction_id: str, *, messages: bool = False, width: int = 110) -> str | None:
-        """The ladder as text; with `messages`, the messages in full behind it."""
-        call = self.switch.history.find(aws_transaction_id)
-        if call is None:
-            return None
-        frames = [frame_of(entry, self.epoch) for entry in call.log]
-        packets = [
-            Packet(frame.time, frame.transport, host_port(*frame.source), host_port(*frame.destination), frame.data)
-            for frame in frames
-        ]
-        names = {address.partition(" ")[2]: who for address, who in call.peers.items()} | _our_names(call)
-        text = ladder.ladder(packets, names, width=width)
-        return f"{text}\n{render_messages(packets, names, width=width)}" if messages else text
-
-    async def keep(self, aws_transaction_id: str, what: What, enabled: bool) -> dict[str, object] | None:
-        """Keep packets or recordings of a live call from now on, or no longer; the call. Raises CannotCall."""
-        kept = False
-
-        def change(now: float) -> None:
-            nonlocal kept
-            kept = self.switch.keep(aws_transaction_id, what, enabled, now)
-
-        self.transports[0].turn(change)
-        call = await self.call(aws_transaction_id)
-        if call and not kept:
-            raise CannotCall(409, f"the call is over, so there is nothing to {what} any more")
-        return call
-
-    def capture(self, aws_transaction_id: str, *, as_sent: bool) -> Iterator[bytes] | None:
-        """The packets of a call as a pcapng file."""
-        call = self.switch.history.find(aws_transaction_id)
-        if call is None:
-            return None
-        verdict = explain.details(call, self.config.profile, self.epoch)["MediaVerdict"] or "No audio was seen."
-        comment = f"{aws_transaction_id}\n{explain.in_brief(call, self.config.profile)}\n{verdict}"
-        return self.captures.pcapng(call, comment, as_sent=as_sent)
-
-    def recording(self, aws_transaction_id: str) -> Iterator[bytes] | None:
-        """Both sides of a call as a stereo WAV file. Raises LookupError where nothing of it was recorded."""
-        call = self.switch.history.find(aws_transaction_id)
-        return self.captures.recording(call) if call else None
-
-
-def _our_names(call: CallHistory) -> dict[str, str]:
-    """What the trunk's addresses in a call are called: by their Region, also the PSTN's side where there is but one."""
-    ours = {hop.local for _, hop, _, _ in call.log}
-    regions = {local.name for local in ours} - {PSTN}
-    only = next(iter(regions)) if len(regions) == 1 else PSTN
-    return {local.sent_by: f"voiceconnector {only if local.name == PSTN else local.name}" for local in ours}
 
 
 def _return_memory() -> None:

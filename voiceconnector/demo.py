@@ -119,7 +119,7 @@ async def run_demo(seconds: float) -> bool:
                 outbound = await _ended(emulator, pbx, 1)
             carried = _show("Out: the PBX calls the PSTN", emulator, outbound, pbx, seconds, console)
             with console.status(f"{CALLER}, a phone of the PSTN, calls {OURS} for {seconds:g} s …"):
-                await emulator.place_call(CallOrder(OURS, CALLER, seconds, ""))
+                await emulator.desk.place_call(CallOrder(OURS, CALLER, seconds, ""))
                 inbound = await _ended(emulator, pbx, 2)
             title = "In: the PSTN calls the PBX, and the first route is dead"
             carried = _show(title, emulator, inbound, pbx, seconds, console) and carried
@@ -167,7 +167,7 @@ async def _ended(emulator: Emulator, pbx: Pbx, count: int) -> dict[str, Any]:
     """The latest of so many calls, once it is over and counted on both sides; as it is, when that takes too long."""
     deadline = time.monotonic() + TIMEOUT
     while True:
-        found = [await emulator.call(str(call["TransactionId"])) for call in emulator.calls()]
+        found = [await emulator.desk.call(str(call["TransactionId"])) for call in emulator.desk.calls()]
         latest = found[0] if len(found) == count else None
         over = latest and latest["EndTime"] and latest["Media"] and len(pbx.heard) == count
         if over or time.monotonic() > deadline:
@@ -180,8 +180,8 @@ def _show(title: str, emulator: Emulator, call: dict[str, Any], pbx: Pbx, second
     _print_title(title, console)
     identity, width = str(call.get("TransactionId")), min(console.width, WIDEST)
     for text in (
-        wrapped(emulator.in_brief(identity) or "The trunk has seen no call.\n", width),
-        emulator.ladder(identity, width=width) or "",
+        wrapped(emulator.desk.in_brief(identity) or "The trunk has seen no call.\n", width),
+        emulator.desk.ladder(identity, width=width) or "",
     ):
         console.print(text, markup=False, soft_wrap=True)
     media, heard = call.get("Media", {}), pbx.heard[-1] if pbx.heard else 0

@@ -11,6 +11,9 @@ from .sip.hop import Hop, Local, host_port
 from .sip.uri import SipUri
 from .trunk.model import Snapshot
 
+PHONES = "phones"
+"""Name of the listeners of the public network's own phones."""
+
 
 class Way:
     """The way to the public network: its phones, a SIP peer of the user's, or back in to a number of the trunk."""

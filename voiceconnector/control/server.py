@@ -36,7 +36,7 @@ Watcher = Callable[[str, dict[str, object]], None]
 
 
 class View(Protocol):
-    """What can be shown."""
+    """What can be shown of the emulator."""
 
     watchers: set[Watcher]
 
@@ -45,6 +45,11 @@ class View(Protocol):
     def metrics_text(self) -> str: ...
     def regions(self) -> dict[str, dict[str, object]]: ...
     def set_region(self, name: str, wanted: object) -> dict[str, object]: ...
+
+
+class Calls(Protocol):
+    """What can be shown of calls, and done to them."""
+
     def calls(self) -> list[dict[str, object]]: ...
     async def call(self, aws_transaction_id: str) -> dict[str, object] | None: ...
     async def place_call(self, order: CallOrder) -> str: ...
@@ -99,7 +104,7 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
-def application(view: View) -> Starlette:
+def application(view: View, desk: Calls) -> Starlette:
     """The routes of contract and help texts, over a view."""
 
     async def health(_request: Request) -> Response:
@@ -125,11 +130,11 @@ def application(view: View) -> Starlette:
             return _problem(str(error), 400)
 
     async def calls(_request: Request) -> Response:
-        return JSONResponse(view.calls())
+        return JSONResponse(desk.calls())
 
     async def place_call(request: Request) -> Response:
         try:
-            identity = await view.place_call(call_order(await _json_of(request)))
+            identity = await desk.place_call(call_order(await _json_of(request)))
         except ValueError as error:
             return _problem(str(error), 400)
         except CannotCall as error:
@@ -137,28 +142,28 @@ def application(view: View) -> Starlette:
         return JSONResponse({"TransactionId": identity}, status_code=201)
 
     async def call(request: Request) -> Response:
-        found = await view.call(request.path_params["id"])
+        found = await desk.call(request.path_params["id"])
         return JSONResponse(found) if found else _unknown(request)
 
     async def hang_up(request: Request) -> Response:
         try:
-            found = await view.hang_up(request.path_params["id"])
+            found = await desk.hang_up(request.path_params["id"])
         except CannotCall as error:
             return _problem(str(error), error.status_code)
         return JSONResponse(found) if found else _unknown(request)
 
     async def explain(request: Request) -> Response:
-        return _text(request, await view.explain(request.path_params["id"]))
+        return _text(request, await desk.explain(request.path_params["id"]))
 
     async def ladder(request: Request) -> Response:
         messages = "messages" in request.query_params
-        return _text(request, view.ladder(request.path_params["id"], messages=messages))
+        return _text(request, desk.ladder(request.path_params["id"], messages=messages))
 
     async def keep(request: Request) -> Response:
         what: Literal["capture", "record"] = "capture" if request.url.path.endswith("/capture") else "record"
         try:
             enabled = request.method == "POST" and keep_order(await _json_of(request, default={}))
-            found = await view.keep(request.path_params["id"], what, enabled)
+            found = await desk.keep(request.path_params["id"], what, enabled)
         except CannotCall as error:
             return _problem(str(error), error.status_code)
         except ValueError as error:
@@ -166,12 +171,12 @@ def application(view: View) -> Starlette:
         return JSONResponse(found) if found else _unknown(request)
 
     async def capture(request: Request) -> Response:
-        pieces = view.capture(request.path_params["id"], as_sent="as_sent" in request.query_params)
+        pieces = desk.capture(request.path_params["id"], as_sent="as_sent" in request.query_params)
         return _unknown(request) if pieces is None else _file(request, pieces, PCAPNG_TYPE, "pcapng")
 
     async def recording(request: Request) -> Response:
         try:
-            pieces = view.recording(request.path_params["id"])
+            pieces = desk.recording(request.path_params["id"])
         except LookupError as error:
             return _problem(str(error), 404)
         return _unknown(request) if pieces is None else _file(request, pieces, "audio/wav", "wav")
