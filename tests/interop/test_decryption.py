@@ -82,9 +82,9 @@ def key_of(file: Path, which: str, tag: str) -> tuple[str, bytes, str]:
 
 
 def decrypted(file: Path, suite: str, key: bytes, source: str, destination: str) -> list[bytes]:
-    """RTP from one port to another, with SRTP taken off (RFC 3711)."""
+    """RTP from one port to another, with SRTP taken off (RFC 3711); not what ICMP errors quote of it."""
     session = Session(Policy(key=key, ssrc_type=Policy.SSRC_ANY_INBOUND, srtp_profile=PROFILES[suite]))
-    ports = f"udp.srcport == {source} && udp.dstport == {destination}"
+    ports = f"udp.srcport == {source} && udp.dstport == {destination} && !icmp"
     return [session.unprotect(bytes.fromhex(payload)) for (payload,) in fields(file, ports, "udp.payload")]
 
 
@@ -114,7 +114,7 @@ def test_the_keys_in_the_sdp_decrypt_the_audio_which_is_what_the_capture_shows(
     for key, source, destination in ((pbx_key, pbx_port, trunk_port), (trunk_key, trunk_port, pbx_port)):
         audio = decrypted(wire, suite, key, source, destination)
         assert len(audio) > 50
-        ports = f"udp.srcport == {source} && udp.dstport == {destination}"
+        ports = f"udp.srcport == {source} && udp.dstport == {destination} && !icmp"
         shown = [bytes.fromhex(payload) for (payload,) in fields(plain, f"rtp && {ports}", "udp.payload")]
         assert shown == audio[-len(shown) :]
         assert len(audio) - len(shown) <= EARLY
