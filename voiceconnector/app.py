@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import _lru_cache_wrapper
 from ipaddress import ip_address
 
 from .calls import media_report
@@ -90,6 +91,7 @@ class Emulator:
         # Calls make no cycles, and looking for some among all that lives costs them a sixth of their time and
         # pauses of a tenth of a second: it is done when nothing goes on, or has not been for long.
         gc.collect()
+        self._caches = [thing for thing in gc.get_objects() if isinstance(thing, _lru_cache_wrapper)]
         gc.freeze()
         gc.disable()
 
@@ -316,7 +318,7 @@ class Emulator:
             idle = not self.switch.stack.open_transactions
             now = time.monotonic()
             if (busy and idle) or now > collected + COLLECT_SECONDS:
-                _return_memory()
+                self._return_memory(now)
                 collected = now
             busy = not idle
             self.sink.append()
@@ -331,6 +333,15 @@ class Emulator:
                 deleted = await asyncio.to_thread(self.captures.make_room, frozenset(self.switch.history.live))
                 if deleted:
                     log.info("Of %d older calls, captures or recordings made room (media.keep_bytes)", deleted)
+
+    def _return_memory(self, now: float) -> None:
+        """Give back to the system what a burst of calls needed: glibc keeps freed memory unless it is asked."""
+        for cache in self._caches:
+            cache.cache_clear()
+        self.switch.compact(now)
+        gc.collect()
+        with suppress(AttributeError):  # Another libc, which does as it likes.
+            ctypes.CDLL(None).malloc_trim(0)
 
     # -- TLS
 
@@ -416,13 +427,6 @@ class Emulator:
     def _region_of(self, voice_connector_id: str) -> str:
         connector = self.store.snapshot.by_id.get(voice_connector_id)
         return connector.aws_region if connector else ""
-
-
-def _return_memory() -> None:
-    """Give back to the system what a burst of calls needed: glibc keeps freed memory unless it is asked."""
-    gc.collect()
-    with suppress(AttributeError):  # Another libc, which does as it likes.
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _asynchronous(close: Callable[[], object]) -> Callable[[], Awaitable[None]]:

@@ -16,7 +16,7 @@ from voiceconnector.sip.message import Request, Response
 from voiceconnector.sip.stack import SipStack
 from voiceconnector.sip.stream import StreamParser
 from voiceconnector.sip.transaction import ClientTransaction, ServerTransaction
-from voiceconnector.sip.transport import BATCH, Listener, Transport
+from voiceconnector.sip.transport import ADDRESSES_KNOWN, BATCH, Listener, Transport
 
 PATIENCE = 5.0
 """Seconds after which something that should have happened has not."""
@@ -213,6 +213,21 @@ def test_a_datagram_is_answered_to_where_it_came_from(host: str) -> None:
             assert header(reply, "Via").endswith(f";received={host};rport={peer.address[1]}")
 
     run(scenario)
+
+
+def test_messages_from_one_source_share_a_hop_and_the_sources_known_are_bounded() -> None:
+    local = Local("us-east-1", "UDP", "127.0.0.1", 5060)
+    listener = Listener(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), local)
+    try:
+        first = listener.hop_of(("192.0.2.1", 5060))
+        assert first == Hop(local, ("192.0.2.1", 5060))
+        assert listener.hops["192.0.2.1", 5060] is first
+        for port in range(1, 3 * ADDRESSES_KNOWN):
+            listener.hop_of(("192.0.2.1", port))
+            assert len(listener.hops) <= ADDRESSES_KNOWN
+        assert listener.hop_of(("2001:db8::1", 5060, 0, 0)).address == ("2001:db8::1", 5060)
+    finally:
+        listener.close()
 
 
 def test_a_message_of_60_000_bytes_comes_and_goes() -> None:

@@ -79,3 +79,12 @@ def test_a_deleted_connector_leaves_no_counts() -> None:
     assert limits.throttles == {"b": 1}
     assert limits.take_start("a", 1, now=0.1), "as if it had never called"
     assert not limits.take_start("b", 1, now=0.1)
+
+
+def test_forgetting_old_starts_leaves_those_of_the_last_second() -> None:
+    limits = Limits()
+    limits.take_start("a", 2, 10.0)
+    limits.take_start("b", 2, 10.5)
+    limits.forget_starts(11.0)
+    assert limits.take_start("a", 1, 11.0)
+    assert not limits.take_start("b", 1, 11.0), "its start is half a second old"

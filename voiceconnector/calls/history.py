@@ -127,6 +127,13 @@ class History:
         self._refused: OrderedDict[str, CallHistory] = OrderedDict()
         self._refused_requests: OrderedDict[str, CallHistory] = OrderedDict()
         self._challenged: OrderedDict[str, CallHistory] = OrderedDict()
+        self.added = 0
+        """How many calls were over, or attempts refused, since whoever reads this set it to 0."""
+
+    @property
+    def over(self) -> tuple[OrderedDict[str, CallHistory], ...]:
+        """All that is remembered and will not change any more."""
+        return self._ended, self._refused, self._refused_requests, self._challenged
 
     def find(self, aws_transaction_id: str) -> CallHistory | None:
         for calls in (self.live, self._ended, self._refused):
@@ -148,30 +155,30 @@ class History:
     def end(self, call: CallHistory) -> None:
         """A live call is over."""
         self.live.pop(call.aws_transaction_id, None)
-        _keep(self._ended, call.aws_transaction_id, call, ENDED_CALLS)
+        self._keep(self._ended, call.aws_transaction_id, call, ENDED_CALLS)
 
     def refuse(self, call: CallHistory) -> None:
         """An attempt was refused, or another request."""
         if call.method == "INVITE":
-            _keep(self._refused, call.aws_transaction_id, call, REFUSED_ATTEMPTS)
+            self._keep(self._refused, call.aws_transaction_id, call, REFUSED_ATTEMPTS)
         else:
             kind = f"{call.method} {call.attempt.source_address} {call.admission.decision.check}"
             self._refused_requests.pop(kind, None)
-            _keep(self._refused_requests, kind, call, REFUSED_REQUESTS)
+            self._keep(self._refused_requests, kind, call, REFUSED_REQUESTS)
 
     def challenge(self, call: CallHistory) -> None:
         """An attempt was challenged: the next one with its Call-ID from the same address goes on from there."""
         key = f"{call.call_id} {call.attempt.source_address}"
         self._challenged.pop(key, None)
-        _keep(self._challenged, key, call, CHALLENGED_ATTEMPTS)
+        self._keep(self._challenged, key, call, CHALLENGED_ATTEMPTS)
 
     def take_challenged(self, call_id: str, source_address: str) -> CallHistory | None:
         """The challenged attempt that an INVITE with this Call-ID continues."""
         return self._challenged.pop(f"{call_id} {source_address}", None)
 
-
-def _keep(calls: OrderedDict[str, CallHistory], key: str, call: CallHistory, limit: int) -> None:
-    calls[key] = call
-    if len(calls) > limit:
-        # Transactions that linger share the list: clearing it lets go of the messages at once.
-        calls.popitem(last=False)[1].log.clear()
+    def _keep(self, calls: OrderedDict[str, CallHistory], key: str, call: CallHistory, limit: int) -> None:
+        self.added += 1
+        calls[key] = call
+        if len(calls) > limit:
+            # Transactions that linger share the list: clearing it lets go of the messages at once.
+            calls.popitem(last=False)[1].log.clear()

@@ -150,8 +150,8 @@ class DigestServer:
         self._allow_rfc2069 = allow_rfc2069
         self._capacity = capacity
         self._last_issued = 0
-        # Microsecond of issue: highest nonce count seen. Only nonces that were used rightly.
-        self._used: OrderedDict[int, int] = OrderedDict()
+        self.used: OrderedDict[int, int] = OrderedDict()
+        """Microsecond of issue: highest nonce count seen. Only nonces that were used rightly."""
         # Nonces issued up to here have been forgotten, and are refused as expired.
         self._forgotten = -1
         # (username, realm, algorithm): the password it was made of, and H(A1).
@@ -159,7 +159,7 @@ class DigestServer:
 
     @property
     def nonces_in_use(self) -> int:
-        return len(self._used)
+        return len(self.used)
 
     def challenge(self, realm: str, now: float, stale: bool = False) -> list[str]:
         """Values for WWW-Authenticate or Proxy-Authenticate, one for each algorithm, preferred first.
@@ -241,13 +241,13 @@ class DigestServer:
 
     def _count(self, issued: int, nonce_count: int, now: float) -> bool:
         """Whether the nonce count has risen; remembers it, and forgets nonces that have expired."""
-        if nonce_count <= self._used.get(issued, 0):
+        if nonce_count <= self.used.get(issued, 0):
             return False
-        self._used[issued] = nonce_count
+        self.used[issued] = nonce_count
         expired = int(now * 1_000_000) - self._lifetime
-        while (oldest := next(iter(self._used))) < expired or len(self._used) > self._capacity:
+        while (oldest := next(iter(self.used))) < expired or len(self.used) > self._capacity:
             self._forgotten = max(self._forgotten, oldest)
-            del self._used[oldest]
+            del self.used[oldest]
         return True
 
 

@@ -554,6 +554,8 @@ class Session:
         """The dialog is over. What is still under way ends by itself, in 64*T1 at most."""
         self.state = ENDED
         self.user = None
+        self.body = self._offered = b""
+        self._dialog_lines = ""
         if self._awaiting_ack:
             self._stop_waiting_for_ack()
         self._refuse_unanswered(now)

@@ -100,6 +100,7 @@ class SipStack:
         """Let the timers that are due do their work."""
         self.in_hand = None
         self.timers.fire(now)
+        self.in_hand = None
 
     def refuse_stream(self, head: bytes, status_code: int, why: str, source: Hop) -> None:
         """A stream cannot be framed any further: answer the message it broke in, where that is possible."""

@@ -22,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from .connections import BUFFER, Connections
 from .hop import Hop, Local
@@ -44,6 +45,8 @@ DATAGRAM_MEMORY = 2_304
 SCAN_SECONDS = 0.25
 """How often an unreachable address is looked up among the transactions."""
 ADDRESSES_SCANNED = 1_000
+ADDRESSES_KNOWN = 1_000
+"""For so many source addresses a hop is kept."""
 PROBES = 20
 """How often a port that is free for both UDP and TCP is looked for."""
 
@@ -72,6 +75,8 @@ class Listener:
         """When the last turn for it ended."""
         self.polled = False
         """Whether it is looked at once a pause, and not watched."""
+        self.hops: dict[tuple[Any, ...], Hop] = {}
+        """One for each source address, so that the messages remembered of it share one."""
         self._cost = 0.0
         """Seconds a datagram has taken, averaged over turns."""
 
@@ -83,6 +88,13 @@ class Listener:
         self._cost += ((now - began) / taken - self._cost) * 0.1
         late = self._waiting() * self._cost
         self.behind = late > (OVERLOAD_ENDS if self.behind else OVERLOAD_BEGINS)
+
+    def hop_of(self, address: tuple[Any, ...]) -> Hop:
+        """The hop that stands for a source address, as `recvfrom` tells it, made when it is first seen."""
+        if len(self.hops) >= ADDRESSES_KNOWN:
+            self.hops.clear()
+        hop = self.hops[address] = Hop(self.local, address[:2])
+        return hop
 
     def _waiting(self) -> float:
         """Datagrams in the queue, from the memory they take; Linux can tell."""
@@ -288,6 +300,7 @@ class Transport:
     def _take(self, listener: Listener, now: float) -> int:
         """Let the stack have a batch of what has come; how many messages there were."""
         receive, reach, sock, local = self._receive, self.reach, listener.socket, listener.local
+        hops = listener.hops
         self.stack.overloaded = listener.behind
         taken = 0
         for _ in range(BATCH):
@@ -303,7 +316,7 @@ class Transport:
                 taken = taken or 1
                 continue
             taken += 1
-            hop = Hop(local, address[:2])
+            hop = hops.get(address) or listener.hop_of(address)
             if reach.delays and self._impeded(local, partial(receive, data, hop)):
                 continue
             try:

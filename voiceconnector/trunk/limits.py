@@ -38,6 +38,12 @@ class Limits:
         starts.append(now)
         return True
 
+    def forget_starts(self, now: float) -> None:
+        """Let go of starts that count no longer. `take_start` does so too, once there is another call."""
+        for starts in self._starts.values():
+            while starts and now - starts[0] >= WINDOW:
+                starts.popleft()
+
     def acquire(self, voice_connector_id: str, region: str) -> None:
         """A call exists from now on; `release` ends it."""
         self._active_calls[voice_connector_id] = self._active_calls.get(voice_connector_id, 0) + 1
