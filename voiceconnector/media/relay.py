@@ -206,7 +206,9 @@ class PortPool:
         self.address = address
         self.low, self.high = low, high
         self.in_use: set[int] = set()
-        self._unopened = deque(range(low + (low & 1), high + 1, 2))
+        # Made at once and kept: made under load, they would lie between what calls leave behind.
+        self._pairs = {port: PortPair(address, port) for port in range(low + (low & 1), high + 1, 2)}
+        self._unopened = deque(self._pairs)
         self._asked: set[int] = set()
         self._open: set[int] = set()
         # Longest unused first, so that late packets of a call find no other.
@@ -252,8 +254,9 @@ class PortPool:
             self._open.discard(port)
         elif port not in self._open:
             self._taken.pop(port, None)
-            self._open.add(port)
-            self._free.append(PortPair(self.address, port))
+            pair = self._pairs[port]
+            self._open.add(pair.rtp)
+            self._free.append(pair)
 
     @property
     def opening(self) -> bool:
