@@ -8,7 +8,7 @@ from voiceconnector.calls import explain, switch
 from voiceconnector.calls.compaction import compact
 from voiceconnector.calls.history import CallHistory
 from voiceconnector.media.quality import StreamStats
-from voiceconnector.media.relay import CallStats
+from voiceconnector.media.relay import CallStats, ClockDrift, DigitReceived, ToneDigit
 from voiceconnector.sip.digest import DigestCredentials, DigestServer, Verdict, answer
 from voiceconnector.trunk.model import Credential
 
@@ -43,12 +43,16 @@ def test_an_ended_call_is_explained_as_before() -> None:
     caller, _ = stage.answered()
     key = max(stage.ports.plans)
     stage.run(1)
+    for event in (DigitReceived(key, "a", "5", 100), ToneDigit(key, "b", "#"), ClockDrift(key, "a", 250)):
+        stage.tell(event)
     caller.hang_up(stage.now)
     stats = StreamStats("a", packets=50, bytes=8000, lost=3, jitter_us=125, source=(PBX, 4000))
     stage.ports.told_of_ends = False
     stage.tell(CallStats(key, True, (stats,)))
     stage.world.settle()
     assert "50 packets, 8000 bytes, 3 lost" in stage.explained()
+    assert stage.history.media_facts
+    assert stage.history.digits
     moved(stage)
 
 

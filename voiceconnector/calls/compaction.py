@@ -19,7 +19,7 @@ from voiceconnector.trunk.decisions import Decision
 from voiceconnector.trunk.model import OriginationRoute
 
 from .events import CallEnded, CallStarted
-from .history import CallHistory, Try
+from .history import CallHistory, MediaFact, Try
 from .roles import Roles
 
 _Reduction = Callable[[Any], str | tuple[Any, ...]]
@@ -72,7 +72,8 @@ _ADMISSION = _by_fields(Admission)
 _REDUCTIONS: dict[type[Any], _Reduction] = {
     kind: _by_fields(kind)
     for kind in (
-        CallHistory, Try, CallAttempt, Authentication, Decision, CallStarted, CallEnded, OriginationRoute, Local,
+        CallHistory, Try, MediaFact, CallAttempt, Authentication, Decision, CallStarted, CallEnded,
+        OriginationRoute, Local,
     )
 } | {
     Admission: _without_connector,

@@ -90,10 +90,10 @@ class CallHistory:
     """The relay's counters by direction, "cust2vc" and so on; the final ones once the call is over."""
     media_facts: dict[tuple[str, str], MediaFact] = field(default_factory=dict)
     """By kind and leg."""
-    digits: dict[str, list[Digit]] = field(default_factory=lambda: {"a": [], "b": []})
-    """DTMF events that came from each leg."""
-    tones: dict[str, str] = field(default_factory=lambda: {"a": "", "b": ""})
-    """DTMF digits that came from each leg as tones in the audio."""
+    digits: dict[str, list[Digit]] = field(default_factory=dict)
+    """DTMF events that came from a leg, where any did."""
+    tones: dict[str, str] = field(default_factory=dict)
+    """DTMF digits that came from a leg as tones in the audio, where any did."""
     counting: bool = False
     """Whether the call is over and its final counters are yet to come."""
     counted: int = 0

@@ -86,8 +86,9 @@ def _tell_fact(switch: Switch, history: CallHistory, fact: MediaFact, now: float
 
 def _take_digit(switch: Switch, history: CallHistory, event: DigitReceived, now: float) -> None:
     """Digits are remembered apart from the notes, which they would fill."""
-    if len(history.digits[event.leg]) < DIGITS:
-        history.digits[event.leg].append(Digit(event.digit, event.duration_ms))
+    digits = history.digits.setdefault(event.leg, [])
+    if len(digits) < DIGITS:
+        digits.append(Digit(event.digit, event.duration_ms))
         party = _beginning(history.roles.party[event.leg])
         sentence = f"{party} sent the digit {event.digit} as an event, {event.duration_ms} ms long."
         time = now + switch.epoch
@@ -170,8 +171,9 @@ def _payload(number: int) -> str:
 
 def _tones(call: Call, event: ToneDigit, now: float) -> MediaFact:
     history = call.history
-    if len(history.tones[event.leg]) < DIGITS:
-        history.tones[event.leg] += event.digit
+    tones = history.tones.get(event.leg, "")
+    if len(tones) < DIGITS:
+        history.tones[event.leg] = tones + event.digit
     plan = media_verdict.plan_of(history, event.leg)
     agreed = plan is not None and plan.event_payload_type is not None
     why = "although telephone-event was agreed" if agreed else "as telephone-event was not offered"

@@ -127,7 +127,7 @@ def facts(history: CallHistory) -> list[MediaFact]:
 
 def digits(history: CallHistory, leg: str) -> str:
     """The digits that came from a leg as events: "12#"."""
-    return "".join([digit.digit for digit in history.digits[leg]])
+    return "".join([digit.digit for digit in history.digits.get(leg, ())])
 
 
 def _digits(history: CallHistory) -> list[MediaFact]:
