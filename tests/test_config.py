@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from voiceconnector.config import Address, Config, ConfigError, Hep, Media, PstnRoute, check, describe, load
+from voiceconnector.config import Address, Config, ConfigError, Hep, Media, PstnRoute, load
+from voiceconnector.description import describe
 from voiceconnector.trunk.model import (
     Credential,
     DNISEmergencyCallingConfiguration,
@@ -627,18 +628,18 @@ def test_a_mistake_in_a_setting_names_the_setting(configure: Configure, setting:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "lab.toml"
     with pytest.raises(ConfigError, match=r"lab\.toml: cannot be read: No such file or directory"):
-        check(missing)
+        load(missing)
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
-        check(tmp_path)
+        load(tmp_path)
     missing.write_bytes(b'data_dir = "\xff"')
     with pytest.raises(ConfigError, match="is not UTF-8 text at byte 12"):
-        check(missing)
+        load(missing)
 
 
 def test_checking_a_good_file_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "lab.toml"
     path.write_text(EXAMPLE)
-    check(path)
+    load(path)
 
 
 def test_the_description_says_what_will_run_and_no_password(configure: Configure) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceconnector.config import ConfigError, describe, load
+from voiceconnector.config import ConfigError, load
+from voiceconnector.description import describe
 from voiceconnector.trunk.profile import Profile
 
 DOCUMENT = """\

@@ -23,7 +23,8 @@ LAYERS = {
     "console": {"calls", "records", "trunk"},
 }
 WIRING = {
-    "app", "captures", "certificates", "cli", "config", "demo", "desk", "encryption", "listeners", "way", "__main__",
+    "app", "captures", "certificates", "cli", "config", "demo", "description", "desk", "encryption",
+    "listeners", "way", "__main__",
 }  # fmt: skip
 
 IO_MODULES = {

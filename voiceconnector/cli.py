@@ -19,7 +19,8 @@ from urllib.parse import quote
 import click
 
 from . import __version__
-from .config import Config, ConfigError, describe, load
+from .config import Config, ConfigError, load
+from .description import describe
 from .sip.hop import host_port
 from .trunk.decisions import listed
 from .trunk.model import VoiceConnector
