@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.emulator import Emulator, configuration, new_place, running_emulator, wait_for
-from tests.interop.peers import Baresip, is_bound, program
+from tests.interop.emulator import Call, Emulator, configuration, new_place, running_emulator, wait_for
+from tests.interop.peers import Baresip, is_bound, program, samples
 from tests.interop.test_baresip import WINDOW, find, same
 from tests.interop.test_inbound_baresip import write_wav
 from tests.interop.test_tls import baresip_over_tls
@@ -22,19 +22,26 @@ SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GC
 
 @contextmanager
 def emulator_with(suite: str, folder: Path) -> Iterator[Emulator]:
-    """The emulator with the configuration of sbc_configs/baresip, and this suite only."""
+    """The emulator with the configuration of sbc_configs/baresip and this suite only, which records its calls."""
     program("baresip")
-    only = f'[overrides]\nsrtp_suites = ["{suite}"]\nsrtp_offer = ["{suite}"]\n'
+    only = f'[media]\nrecord = true\n\n[overrides]\nsrtp_suites = ["{suite}"]\nsrtp_offer = ["{suite}"]\n'
     text = configuration("baresip").replace("[overrides]\n", only)
     yield from running_emulator(text, new_place(), folder)
 
 
-def assert_heard(said: list[int], heard: list[int]) -> None:
-    """Windows of what was said are found in what was heard, sample for sample."""
+def assert_heard(said: list[int], heard: list[int], share: float = 0.95) -> None:
+    """Windows of what was said are found in what was heard, sample for sample, but for a share that players drop."""
     for start in range(4000, len(said) - 8000, 4000):
         offset = find(said[start : start + WINDOW // 4], heard)
         pairs = zip(said[start : start + WINDOW], heard[offset : offset + WINDOW], strict=True)
-        assert sum(same(*pair) for pair in pairs) >= WINDOW * 0.95, f"not heard: what was said at {start / 8000} s"
+        assert sum(same(*pair) for pair in pairs) >= WINDOW * share, f"not heard: what was said at {start / 8000} s"
+
+
+def recorded(call: Call) -> list[int]:
+    """What came from the PBX, after decryption, once the file is complete."""
+    call.counters()
+    folder = call.emulator.data_dir / "recordings" / call.fields["TransactionId"]
+    return samples(folder / "customer.wav")
 
 
 def finished(baresip: Baresip, emulator: Emulator) -> None:
@@ -59,10 +66,7 @@ def test_baresip_calls_out_and_hears_what_it_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_baresip_is_called_and_hears_what_was_played(suite: str, tmp_path: Path) -> None:
-    """Acceptance case 25, guide p. 61: TLS and RTP/SAVP with our key.
-
-    What baresip says is counted towards the PSTN only where it was authenticated with its key.
-    """
+    """Acceptance case 25, guide p. 61: TLS and RTP/SAVP with our key; what it says is recorded as it was said."""
     with emulator_with(suite, tmp_path) as emulator:
         baresip = baresip_over_tls(emulator, tmp_path)
         with closing(baresip):
@@ -75,4 +79,5 @@ def test_baresip_is_called_and_hears_what_was_played(suite: str, tmp_path: Path)
         assert "Audio went both ways" in done.stdout
         (call,) = emulator.calls()
         assert call.details()["MediaProtection"] == {"Customer": suite, "Pstn": "plain RTP"}
+        assert_heard(baresip.said(), recorded(call), 1.0)
     assert_heard(played, baresip.heard())
