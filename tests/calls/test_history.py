@@ -108,8 +108,10 @@ def test_challenged_attempts_that_nobody_continues_are_bounded() -> None:
     assert len(memory.all()) == history.CHALLENGED_ATTEMPTS
 
 
-def test_notes_are_bounded() -> None:
+def test_notes_are_bounded_and_how_it_began_and_ended_is_among_them() -> None:
     there = call(1)
-    for number in range(10_000):
-        there.note(float(number), "again")
-    assert len(there.notes) == history.NOTES
+    times = [float(number) for number in range(10_000)]
+    for time in times:
+        there.note(time, "again")
+    half = history.NOTES // 2
+    assert there.notes == [(time, "again") for time in (*times[:half], *times[-half:])]

@@ -25,6 +25,7 @@ REFUSED_REQUESTS = 50
 """Of OPTIONS, REGISTER and the like, which come again and again: the latest of each kind from each source."""
 CHALLENGED_ATTEMPTS = 500
 NOTES = 200
+"""Sentences kept of one call; of more, the beginning and the end are."""
 DIGITS = 200
 """Digits of each side that are remembered."""
 
@@ -114,8 +115,9 @@ class CallHistory:
 
     def note(self, now: float, sentence: str) -> None:
         """Remember something that a user may want to know."""
-        if len(self.notes) < NOTES:
-            self.notes.append((now, sentence))
+        self.notes.append((now, sentence))
+        if len(self.notes) > NOTES:
+            del self.notes[NOTES // 2]
 
 
 class History:
