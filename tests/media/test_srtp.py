@@ -318,12 +318,12 @@ def test_what_unprotects_outlives_its_receiver(suite: str) -> None:
     context = Context(suite)
     buffer = Buffer()
     receiver = Receiver(suite, key_of(suite), buffer)
-    length, unprotect = receiver.length, receiver.unprotect
+    handle, unprotect = receiver.context.handle, receiver.context.actions.unprotect
     del receiver
     gc.collect()
     for number in range(100):
         wire = context.protect(packet(number))
         buffer.data[: len(wire)] = wire
-        length[0] = len(wire)
-        assert unprotect() == 0
-        assert bytes(buffer.views[length[0]]) == packet(number)
+        buffer.length[0] = len(wire)
+        assert unprotect(handle, buffer.memory, buffer.length) == 0
+        assert bytes(buffer.views[buffer.length[0]]) == packet(number)

@@ -6,11 +6,13 @@ on the AES of `cryptography`. It is several times as slow; hardly anybody agrees
 """
 
 import hmac
-from array import array
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from pylibsrtp._binding import ffi  # type: ignore[import-not-found]
 
 from voiceconnector.media import rtp
+from voiceconnector.media.lane import Actions
 
 OK, AUTH_FAIL, REPLAY_FAIL, NO_CONTEXT, CANT_CHECK, PARSE_ERROR = 0, 7, 9, 13, 14, 21
 """Of libsrtp's `srtp_err_status_t`."""
@@ -85,13 +87,20 @@ class Indices:
 
 
 class Context:
-    """A cryptographic context on packets in `memory`, whose size is `length`'s only element; all return a status."""
+    """A cryptographic context. Packets are in `memory`, their size is `length`'s only element; all return a status."""
 
-    def __init__(self, master: bytes, tag_size: int, memory: bytearray, length: "array[int]") -> None:
+    def __init__(self, master: bytes, tag_size: int) -> None:
         self._rtp, self._rtcp = SessionKeys(master, 0), SessionKeys(master, 3)
         self._tag_size = tag_size
-        self._memory, self._length = memory, length
         self._sources: dict[int, tuple[Indices, Indices]] = {}
+
+    @property
+    def actions(self) -> Actions:
+        return ACTIONS
+
+    @property
+    def handle(self) -> "Context":
+        return self
 
     def add(self, ssrc: int) -> None:
         """Packets of this source may be sent from now on."""
@@ -100,9 +109,9 @@ class Context:
     def forget(self, ssrc: int) -> None:
         self._sources.pop(ssrc, None)
 
-    def protect(self) -> int:
+    def protect(self, memory: Any, length: Any) -> int:
         """RFC 3711 3.3, for the sender."""
-        packet = bytes(self._memory[: self._length[0]])
+        packet = _packet(memory, length)
         ssrc = int.from_bytes(packet[rtp.SSRC])
         if ssrc not in self._sources:
             return NO_CONTEXT
@@ -112,12 +121,12 @@ class Context:
             return PARSE_ERROR if start is None else REPLAY_FAIL
         indices.add(index)
         body = packet[:start] + self._rtp.crypt(ssrc, index, packet[start:])
-        self._put(body + self._rtp.tag(body + _roc(index), self._tag_size))
+        _put(memory, length, body + self._rtp.tag(body + _roc(index), self._tag_size))
         return OK
 
-    def unprotect(self) -> int:
+    def unprotect(self, memory: Any, length: Any) -> int:
         """RFC 3711 3.3, for the receiver."""
-        packet = bytes(self._memory[: self._length[0]])
+        packet = _packet(memory, length)
         start, end = rtp.header_size(packet), len(packet) - self._tag_size
         if start is None or start > end:
             return PARSE_ERROR
@@ -130,12 +139,12 @@ class Context:
             return AUTH_FAIL
         source[0].add(index)
         self._sources[ssrc] = source
-        self._put(packet[:start] + self._rtp.crypt(ssrc, index, packet[start:end]))
+        _put(memory, length, packet[:start] + self._rtp.crypt(ssrc, index, packet[start:end]))
         return OK
 
-    def protect_rtcp(self) -> int:
+    def protect_rtcp(self, memory: Any, length: Any) -> int:
         """RFC 3711 3.4, for the sender; the first index is 0."""
-        packet = bytes(self._memory[: self._length[0]])
+        packet = _packet(memory, length)
         ssrc = int.from_bytes(packet[_RTCP_SSRC])
         if ssrc not in self._sources:
             return NO_CONTEXT
@@ -144,12 +153,12 @@ class Context:
         indices.add(index)
         body = packet[:_RTCP_HEADER_SIZE] + self._rtcp.crypt(ssrc, index, packet[_RTCP_HEADER_SIZE:])
         body += (_ENCRYPTED | index).to_bytes(4)
-        self._put(body + self._rtcp.tag(body, _RTCP_TAG_SIZE))
+        _put(memory, length, body + self._rtcp.tag(body, _RTCP_TAG_SIZE))
         return OK
 
-    def unprotect_rtcp(self) -> int:
+    def unprotect_rtcp(self, memory: Any, length: Any) -> int:
         """RFC 3711 3.4, for the receiver."""
-        packet = bytes(self._memory[: self._length[0]])
+        packet = _packet(memory, length)
         end = len(packet) - _RTCP_TAG_SIZE
         if end - 4 < _RTCP_HEADER_SIZE:
             return PARSE_ERROR
@@ -165,12 +174,21 @@ class Context:
         source[1].add(index)
         self._sources[ssrc] = source
         encrypted = packet[_RTCP_HEADER_SIZE : end - 4]
-        self._put(packet[:_RTCP_HEADER_SIZE] + self._rtcp.crypt(ssrc, index, encrypted))
+        _put(memory, length, packet[:_RTCP_HEADER_SIZE] + self._rtcp.crypt(ssrc, index, encrypted))
         return OK
 
-    def _put(self, packet: bytes) -> None:
-        self._memory[: len(packet)] = packet
-        self._length[0] = len(packet)
+
+ACTIONS = Actions(Context.protect, Context.unprotect, Context.protect_rtcp, Context.unprotect_rtcp)
+
+
+def _packet(memory: Any, length: Any) -> bytes:
+    packet: bytes = ffi.buffer(memory, length[0])[:]
+    return packet
+
+
+def _put(memory: Any, length: Any, packet: bytes) -> None:
+    ffi.memmove(memory, packet, len(packet))
+    length[0] = len(packet)
 
 
 def _roc(index: int) -> bytes:

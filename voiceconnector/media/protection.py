@@ -53,7 +53,7 @@ class Protection:
 
     def unprotect(self, size: int, source: Address, plan: StreamPlan) -> int:
         """Makes the datagram in the buffer plain; returns its plain size, or 0 when it is not to be believed."""
-        if self.receiver is None or size == BUFFER_SIZE:
+        if self.receiver is None or size >= BUFFER_SIZE:
             self.auth_failed += 1
             return 0
         if self._previous is None:
@@ -76,7 +76,7 @@ class Protection:
 
     def unprotect_rtcp(self, size: int) -> int:
         """As `unprotect`, for RTCP."""
-        if self.receiver is None or size == BUFFER_SIZE:
+        if self.receiver is None or size >= BUFFER_SIZE:
             self.auth_failed += 1
             return 0
         datagram = bytes(self._buffer.views[size])

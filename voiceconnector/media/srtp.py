@@ -7,16 +7,13 @@ no name for are written as libsrtp lays them out (`srtp_crypto_policy_t`). AES-1
 MKI, key derivation rates, unencrypted and unauthenticated SRTP, keys beyond their lifetime.
 """
 
-from array import array
-from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib  # type: ignore[import-not-found]
 
 from voiceconnector.media import rtp
-from voiceconnector.media.lane import Buffer, Send
+from voiceconnector.media.lane import Action, Actions, Buffer, Context, Send
 from voiceconnector.media.plan import AUTHENTICATION
 
 REPLAY_WINDOW = 128
@@ -69,42 +66,19 @@ def reason(status: int) -> str:
     return _REASONS.get(status, AUTHENTICATION)
 
 
-class Context(Protocol):
-    """Keys and what has been done with them, for the packets in one memory. Its actions return libsrtp's status."""
-
-    @property
-    def protect(self) -> Callable[[], int]: ...
-    @property
-    def unprotect(self) -> Callable[[], int]: ...
-    @property
-    def protect_rtcp(self) -> Callable[[], int]: ...
-    @property
-    def unprotect_rtcp(self) -> Callable[[], int]: ...
-
-    def add(self, ssrc: int) -> None:
-        """Packets of this source may be sent from now on."""
-
-    def forget(self, ssrc: int) -> None:
-        """As if this source had never been."""
-
-
 class LibsrtpContext:
     """A context of libsrtp."""
 
-    def __init__(self, suite: Suite, key: bytes, memory: bytearray, length: "array[int]", receiving: bool) -> None:
-        """`length` has the packet's size as its only element, before and after."""
+    actions = Actions(lib.srtp_protect, lib.srtp_unprotect, lib.srtp_protect_rtcp, lib.srtp_unprotect_rtcp)
+
+    def __init__(self, suite: Suite, key: bytes, receiving: bool) -> None:
         self._policy = Policy(key, Policy.SSRC_ANY_INBOUND if receiving else Policy.SSRC_SPECIFIC, 0, suite.profile)
         self._policy.window_size = REPLAY_WINDOW
         if suite.cipher is not None:
             _set_cipher(self._policy, suite.cipher, suite.key_size)
         self._session = session = Session(self._policy if receiving else None)
         # Nobody may hold the pointer for longer than there is the session that it belongs to.
-        pointer = ffi.gc(session._srtp[0], lambda _pointer: session)
-        parts = pointer, ffi.from_buffer("char[]", memory), ffi.from_buffer("int[]", length)
-        self.protect: Callable[[], int] = partial(lib.srtp_protect, *parts)
-        self.unprotect: Callable[[], int] = partial(lib.srtp_unprotect, *parts)
-        self.protect_rtcp: Callable[[], int] = partial(lib.srtp_protect_rtcp, *parts)
-        self.unprotect_rtcp: Callable[[], int] = partial(lib.srtp_unprotect_rtcp, *parts)
+        self.handle: Any = ffi.gc(session._srtp[0], lambda _pointer: session)
 
     def add(self, ssrc: int) -> None:
         self._policy.ssrc_value = ssrc
@@ -124,7 +98,7 @@ def _set_cipher(policy: Policy, cipher: int, key_size: int) -> None:
         words[0], words[1] = cipher, key_size
 
 
-def _context(suite_name: str, key: bytes, memory: bytearray, length: "array[int]", receiving: bool) -> Context:
+def _context(suite_name: str, key: bytes, receiving: bool) -> Context:
     """ValueError for a suite that is not in SUITES or a key of another size."""
     suite = SUITES.get(suite_name)
     if suite is None:
@@ -132,102 +106,93 @@ def _context(suite_name: str, key: bytes, memory: bytearray, length: "array[int]
     if len(key) != suite.key_size:
         raise ValueError(f"{suite_name} takes a key and salt of {suite.key_size} bytes, not {len(key)}")
     if suite.cipher != _AES_ICM_192:
-        return LibsrtpContext(suite, key, memory, length, receiving)
+        return LibsrtpContext(suite, key, receiving)
     from voiceconnector.media import aes_192
 
-    return aes_192.Context(key, 10 if suite.profile == _TAG_80 else 4, memory, length)
+    return aes_192.Context(key, 10 if suite.profile == _TAG_80 else 4)
 
 
 class Receiver:
     """What the remote's key is good for: unprotects packets in the receive buffer, where they lie."""
 
-    __slots__ = ("_context", "_ssrcs", "key", "length", "suite", "unprotect")
+    __slots__ = ("_buffer", "_ssrcs", "context", "key", "suite")
 
     def __init__(self, suite: str, key: bytes, buffer: Buffer) -> None:
         """ValueError when suite and key do not go together."""
         self.suite, self.key = suite, key
-        self.length = array("i", [0])
-        """Its only element is the size of the packet in the buffer: protected before, plain after."""
-        self._context = _context(suite, key, buffer.data, self.length, receiving=True)
+        self.context = _context(suite, key, receiving=True)
         self._ssrcs: dict[int, None] = {}
-        self.unprotect = self._context.unprotect
-        """Unprotects the RTP packet in the buffer; 0, or the status for `reason`."""
+        self._buffer = buffer
 
     def rtp(self, size: int) -> tuple[int, str]:
         """Unprotects the RTP packet in the buffer's first `size` bytes: its plain size and "", or 0 and why not."""
-        return self._run(self.unprotect, size)
+        return self._run(self.context.actions.unprotect, size)
 
     def rtcp(self, size: int) -> tuple[int, str]:
         """As `rtp`, for an RTCP packet."""
-        return self._run(self._context.unprotect_rtcp, size)
+        return self._run(self.context.actions.unprotect_rtcp, size)
 
-    def _run(self, unprotect: Callable[[], int], size: int) -> tuple[int, str]:
-        self.length[0] = size
-        status = unprotect()
-        return (0, reason(status)) if status else (self.length[0], "")
+    def _run(self, unprotect: Action, size: int) -> tuple[int, str]:
+        memory, length = self._buffer.memory, self._buffer.length
+        length[0] = size
+        status = unprotect(self.context.handle, memory, length)
+        return (0, reason(status)) if status else (length[0], "")
 
     def note(self, ssrc: int) -> None:
         """A source has sent a good packet. The oldest is forgotten when there are too many."""
         if ssrc not in self._ssrcs:
             self._ssrcs[ssrc] = None
             if len(self._ssrcs) > MOST_SSRCS:
-                _forget_oldest(self._context, self._ssrcs)
+                _forget_oldest(self.context, self._ssrcs)
 
 
 class Sender:
     """What our key is good for: protects packets in the buffer's spare memory."""
 
-    __slots__ = ("_context", "_length", "_ssrcs", "_views", "key", "suite")
+    __slots__ = ("_buffer", "_ssrcs", "context", "key", "suite")
 
     def __init__(self, suite: str, key: bytes, buffer: Buffer) -> None:
         """ValueError when suite and key do not go together."""
         self.suite, self.key = suite, key
-        self._length = array("i", [0])
-        self._context = _context(suite, key, buffer.spare, self._length, receiving=False)
+        self.context = _context(suite, key, receiving=False)
         self._ssrcs: dict[int, None] = {}
-        self._views = buffer.spare_views
+        self._buffer = buffer
 
     def rtp(self, send: Send) -> Send:
         """What protects an RTP packet and has `send` send it. OSError too when it can not be protected.
 
         That is so for a sequence number that was sent already: a keystream is never used twice (RFC 3711 9.1).
         """
-        views, length, protect = self._views, self._length, self._context.protect
 
         def send_protected(packet: bytes | memoryview) -> int:
-            size = len(packet)
-            views[size][_ALL] = packet
-            length[0] = size
-            status = protect()
-            if status and not self._protects_new(status, packet, rtp.SSRC, protect):
+            protected = self._run(self.context.actions.protect, packet, rtp.SSRC)
+            if protected is None:
                 raise OSError("the packet could not be protected")
-            return send(views[length[0]])
+            return send(protected)
 
         return send_protected
 
     def rtcp(self, packet: bytes | memoryview) -> memoryview | None:
         """The compound packet protected, in memory that is used again for the next; None when it can not be."""
-        size = len(packet)
-        self._views[size][_ALL] = packet
-        self._length[0] = size
-        protect = self._context.protect_rtcp
-        status = protect()
-        if status and not self._protects_new(status, packet, RTCP_SSRC, protect):
-            return None
-        return self._views[self._length[0]]
+        return self._run(self.context.actions.protect_rtcp, packet, RTCP_SSRC)
 
-    def _protects_new(
-        self, status: int, packet: bytes | memoryview, ssrc_at: slice, protect: Callable[[], int]
-    ) -> bool:
-        """Makes room for the packet's SSRC if that is why it was not protected, and tries again."""
-        if status != _NO_CONTEXT:
-            return False
-        ssrc = int.from_bytes(packet[ssrc_at])
-        self._context.add(ssrc)
+    def _run(self, protect: Action, packet: bytes | memoryview, ssrc_at: slice) -> memoryview | None:
+        buffer, handle = self._buffer, self.context.handle
+        size = len(packet)
+        buffer.spare_views[size][_ALL] = packet
+        buffer.length[0] = size
+        status = protect(handle, buffer.spare_memory, buffer.length)
+        if status == _NO_CONTEXT:
+            self._make_room(int.from_bytes(packet[ssrc_at]))
+            status = protect(handle, buffer.spare_memory, buffer.length)
+        return None if status else buffer.spare_views[buffer.length[0]]
+
+    def _make_room(self, ssrc: int) -> None:
+        """Packets of this source can be protected from now on."""
+        self.context.add(ssrc)
         self._ssrcs[ssrc] = None
         if len(self._ssrcs) > MOST_SSRCS:
-            _forget_oldest(self._context, self._ssrcs)
-        return protect() == 0
+            _forget_oldest(self.context, self._ssrcs)
 
 
 def _forget_oldest(context: Context, ssrcs: dict[int, None]) -> None:

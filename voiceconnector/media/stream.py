@@ -11,7 +11,7 @@ from typing import Any
 from voiceconnector.media import rtp, srtp
 from voiceconnector.media.hearing import Hearing
 from voiceconnector.media.impairment import Network
-from voiceconnector.media.lane import BUFFER_SIZE, Lane, Send
+from voiceconnector.media.lane import BUFFER_SIZE, Context, Lane, Send
 from voiceconnector.media.latch import Latch
 from voiceconnector.media.plan import Address, Echo, Forward, StreamPlan
 from voiceconnector.media.port import Edge, Handler, Port
@@ -110,7 +110,7 @@ class Stream:
             return self.receive
         self._lane.receive_into = self._port.rtp.recv_into
         if protection and protection.receiver:
-            self._lane.unprotect_by(protection.receiver)
+            self._lane.unprotect_with(protection.receiver.context)
             return self._lane.receive_protected
         return self._lane.receive
 
@@ -300,7 +300,20 @@ class Stream:
         """Sends what comes to these streams from now on."""
         self._settle()
         self._outputs = outputs
-        self._lane.sends = tuple([out.send for out in outputs])
+        lane = self._lane
+        lane.sends = tuple([out.send for out in outputs])
+        context = outputs[0].protects_only() if len(outputs) == 1 else None
+        if context:
+            lane.send_with(context, outputs[0]._transmit)
+        else:
+            lane.send_plain()
+
+    def protects_only(self) -> Context | None:
+        """What packets are protected with, if nothing else is done to them on their way to the remote."""
+        if self._leaving or (self._sinks and self._sinks.captures):
+            return None
+        sender = self._protection.sender if self._protection else None
+        return sender.context if sender else None
 
     def _settle(self) -> None:
         """Counts as sent what has been forwarded since this was last done: not on the hot path."""
