@@ -1,13 +1,14 @@
 """Recordings: what a leg's audio looks like as a WAV file, read with the standard library's `wave`."""
 
 import io
+import tracemalloc
 import wave
 
 import pytest
 
 from voiceconnector.media import rtp
 from voiceconnector.media.g711 import EXPAND, PCMA, PCMU, expand, tone
-from voiceconnector.media.recording import LONGEST_DRIFT, Recording
+from voiceconnector.media.recording import LONGEST_DRIFT, MOST_BYTES, Recording
 
 FRAME_US = 20_000
 TONES = {PCMU: tone(440, PCMU), PCMA: tone(440, PCMA)}
@@ -127,6 +128,42 @@ def test_audio_is_where_the_clock_was_when_it_was_spoken() -> None:
     assert recorded(*stopped) == plain(0, 1, *[-1] * 498, 2, 3), "its timestamps stood still meanwhile"
 
 
+def test_an_hour_on_hold_takes_no_memory_and_both_legs_stay_together() -> None:
+    """57.6 MB of silence would have to be made at once while packets wait."""
+    hour = 180_000
+    one, other = Disk(), Disk()
+    legs = [Recording(file, -FRAME_US) for file in (one, other)]
+    for number in range(2):
+        for leg in legs:
+            leg.take(frame(number), number * FRAME_US)
+    tracemalloc.start()
+    for number in (hour, hour + 2, hour + 1):
+        legs[0].take(frame(number), number * FRAME_US)
+    legs[1].take(frame(hour + 1), (hour + 1) * FRAME_US)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100_000
+    for leg in legs:
+        leg.close()
+    heard, heard_too = audio(one), audio(other)
+    start = (hour - 2) * 320
+    assert heard[:640] == heard_too[:640] == plain(0, 1)
+    assert not any(heard[640 : 640 + start])
+    assert heard[640 + start :] == plain(hour, hour + 1, hour + 2)
+    assert heard_too[640 + start :] == plain(-1, hour + 1)
+
+
+def test_a_recording_on_hold_beyond_its_limit_ends_with_what_was_said_before() -> None:
+    file = Disk()
+    recording = Recording(file, -FRAME_US)
+    recording.take(frame(0), 0)
+    late = MOST_BYTES // 320 + 1
+    recording.take(frame(late), late * FRAME_US)
+    with pytest.raises(OSError, match="limit of 1 GiB"):
+        recording.flush()
+    assert audio(file) == plain(0)
+
+
 def test_the_file_is_whole_at_any_moment() -> None:
     """The program may be killed."""
     file = Disk()
@@ -150,7 +187,7 @@ def test_a_disk_that_fills_up_is_an_error_and_the_file_stays_readable() -> None:
         recording.take(frame(number), number * FRAME_US)
     with pytest.raises(OSError, match="only 9956 of"):
         recording.flush()
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="only 9956 of"):
         recording.close()
     assert file.closed
 

@@ -2,7 +2,8 @@
 
 It begins when the file is made, so that both legs of a call have the same time. What is missing is silence; what
 comes late is put in its place as long as that has not been written. The file is readable at any moment, should
-the program be killed. Leaves out: other codecs, comfort noise, clock drift.
+the program be killed. A long hold is a hole in it, which reads as silence. Leaves out: other codecs, comfort
+noise, clock drift.
 """
 
 from struct import Struct
@@ -16,6 +17,8 @@ LONGEST_DRIFT = 2 * SAMPLE_RATE
 or stood still on hold: there the time counts."""
 KEPT_BACK = SAMPLE_RATE // 4
 """Samples not yet written, so that late packets find their place: as deep as jitter buffers get."""
+LONGEST_FILLED = LONGEST_DRIFT
+"""Samples of silence that are written as such. What is longer is passed over in the file, and takes no memory."""
 MOST_BYTES = 1 << 30
 """Of audio in one file: more than 18 hours."""
 
@@ -43,8 +46,9 @@ class Recording:
         OSError when it can not be written; it is closed then.
         """
         self._file = file
+        self._start = 0  # of what is pending, in bytes of audio from the file's beginning
         self._pending = bytearray()
-        self._written = 0  # bytes of audio in the file
+        self._finished: list[tuple[int, bytearray]] = []  # so much before a long silence, and where it begins
         self._ssrc = self._timestamp = -1  # of the sample at the file's beginning
         self._began_us = began_us
         try:
@@ -65,7 +69,7 @@ class Recording:
 
     def _position(self, timestamp: int, ssrc: int, now_us: int) -> int:
         """Where the packet belongs, in bytes of audio from the file's beginning."""
-        end = (self._written + len(self._pending)) // _SAMPLE
+        end = (self._start + len(self._pending)) // _SAMPLE
         spoken = _samples(now_us - self._began_us) - FRAME_SAMPLES  # as the clock has it
         if ssrc == self._ssrc:
             at = end + (timestamp - self._timestamp - end + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
@@ -76,9 +80,12 @@ class Recording:
         return at * _SAMPLE
 
     def _place(self, position: int, audio: bytes) -> None:
-        at = position - self._written
+        at = position - self._start
         if at < 0:
             return  # too late
+        if at > len(self._pending) + LONGEST_FILLED * _SAMPLE:
+            self._finished.append((self._start, self._pending))
+            self._start, self._pending, at = position, bytearray(), 0
         pending = self._pending
         if at > len(pending):
             pending += bytes(at - len(pending))
@@ -86,18 +93,24 @@ class Recording:
 
     def flush(self, all_of_it: bool = False) -> None:
         """Writes what is not kept back for late packets, and has the header say so."""
+        for start, audio in self._finished:
+            self._write(start, audio)
+        self._finished.clear()
         size = len(self._pending) - (0 if all_of_it else KEPT_BACK * _SAMPLE)
-        size = min(size, MOST_BYTES - self._written)
-        if size <= 0:
-            return
-        write_whole(self._file, memoryview(self._pending)[:size])
-        del self._pending[:size]
-        self._written += size
-        self._file.seek(0)
-        write_whole(self._file, header(self._written))
-        self._file.seek(0, 2)
-        if self._written >= MOST_BYTES:
+        if size > 0:
+            self._write(self._start, memoryview(self._pending)[:size])
+            del self._pending[:size]
+            self._start += size
+        if self._start >= MOST_BYTES:
             raise OSError("the recording has grown to its limit of 1 GiB")
+
+    def _write(self, start: int, audio: bytearray | memoryview) -> None:
+        size = min(len(audio), MOST_BYTES - start)
+        if size > 0:
+            self._file.seek(_HEADER.size + start)
+            write_whole(self._file, memoryview(audio)[:size])
+            self._file.seek(0)
+            write_whole(self._file, header(start + size))
 
     def close(self) -> None:
         """Writes the rest and closes the file. OSError when that could not be written; it is closed all the same."""
