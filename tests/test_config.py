@@ -191,7 +191,9 @@ def test_every_key_of_a_pstn_route_is_read(configure: Configure, tmp_path: Path)
     assert route == PstnRoute("+1206555010?", "play", None, 0.5, 3.0, wav, 1000.0, "12#")
 
 
-@pytest.mark.parametrize("behaviour", ["answer", "busy", "no-answer", "reject-404", "early-media", "tone", "echo"])
+@pytest.mark.parametrize(
+    "behaviour", ["answer", "busy", "no-answer", "reject-404", "early-media", "tone", "echo", "fax"]
+)
 def test_every_behaviour_of_the_pstn_has_a_name(configure: Configure, behaviour: str) -> None:
     assert configure(f'[[pstn.routes]]\nbehaviour = "{behaviour}"').pstn_routes[0].behaviour == behaviour
 
@@ -477,7 +479,7 @@ ADDRESS = "must be an IP address and port such as 127.0.0.1:5060 or [::1]:5060, 
             'behaviour = "busy"',
             'behaviour = "reject-200"',
             ":22: pstn.routes[0].behaviour = 'reject-200': must be answer, busy, no-answer, "
-            "reject-<code from 300 to 699>, early-media, tone, echo or play",
+            "reject-<code from 300 to 699>, early-media, tone, echo, play or fax",
         ),
         (
             'behaviour = "busy"',

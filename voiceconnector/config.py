@@ -80,8 +80,8 @@ _HOST_AND_PORT = r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})"
 _SIP_TARGET = r"sip:(?:[^\s@;?<>]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(?:;transport=(?:udp|tcp))?"
 _PATTERN = matching(r"[+0-9*?]{1,32}", "a number pattern such as +44* or +1206555????")
 _BEHAVIOUR = matching(
-    "answer|busy|no-answer|reject-[3-6][0-9]{2}|early-media|tone|echo|play",
-    "answer, busy, no-answer, reject-<code from 300 to 699>, early-media, tone, echo or play",
+    "answer|busy|no-answer|reject-[3-6][0-9]{2}|early-media|tone|echo|play|fax",
+    "answer, busy, no-answer, reject-<code from 300 to 699>, early-media, tone, echo, play or fax",
 )
 
 
@@ -108,7 +108,7 @@ class PstnRoute:
     match: str = "*"
     """Pattern of called E.164 numbers: digits, `+`, `*`, `?`."""
     behaviour: str = "answer"
-    """"answer", "busy", "no-answer", "reject-<code>", "early-media", "tone", "echo" or "play"."""
+    """"answer", "busy", "no-answer", "reject-<code>", "early-media", "tone", "echo", "play" or "fax"."""
     target: str | None = None
     """SIP URI of a peer that gets the call instead."""
     ring_seconds: float = 1.0
