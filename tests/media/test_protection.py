@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.media.bench import REPORT, SECOND, Bench, packet, waiting
-from voiceconnector.media.lane import Buffer
+from voiceconnector.media.lane import BUFFER_SIZE, Buffer
 from voiceconnector.media.plan import AUTHENTICATION, UNENCRYPTED, Echo, Forward, Srtp, StreamPlan, Tone
 from voiceconnector.media.quality import StreamStats
 from voiceconnector.media.sources import Player
@@ -105,6 +105,24 @@ def test_both_legs_can_be_encrypted_each_with_its_own_keys(bench: SecureBench) -
         bench.send(bench.b.rtp, far.protect(packet(number, ssrc=2)), "b")
     assert [far.unprotect(data) for data in waiting(bench.b.rtp)] == [packet(number) for number in range(3)]
     assert bench.heard_by_a() == [packet(number, ssrc=2) for number in range(3)]
+
+
+def test_a_packet_that_comes_twice_is_encrypted_once(bench: SecureBench) -> None:
+    """RFC 3711 9.1: no keystream is used twice; what was refused does not leave in plain either."""
+    for number in (1, 2, 3, 3, 2, 4):
+        bench.send(bench.b.rtp, packet(number), "b")
+    assert bench.heard_by_a() == [packet(number) for number in (1, 2, 3, 4)]
+    assert bench.stats().send_failed == 2
+
+
+def test_the_longest_packet_is_encrypted_whole(bench: SecureBench) -> None:
+    """There is room for the tag after it."""
+    longest = [packet(number) + bytes(BUFFER_SIZE - 1 - len(packet(number))) for number in range(3)]
+    for sent in longest:
+        bench.send(bench.b.rtp, sent, "b")
+    bench.send(bench.b.rtp, longest[0] + b"-", "b")
+    assert bench.heard_by_a() == longest
+    assert bench.streams["b"].stats().malformed == 1
 
 
 def test_an_echo_goes_back_encrypted(bench: SecureBench) -> None:
