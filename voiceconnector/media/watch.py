@@ -6,7 +6,9 @@ from voiceconnector.media.plan import StreamPlan
 from voiceconnector.media.quality import Reception
 
 FLOOD_PACKETS_PER_SECOND = 2000
-"""Twenty times what audio needs: packets running in a circle between parties that forward, or an attack."""
+"""Forty times what audio needs: packets running in a circle between parties that forward, or an attack."""
+FLOOD_OVER_PACKETS_PER_SECOND = 200
+"""A flood lasts until no more than this come: of what is sent, a relay that is short of time takes a part only."""
 
 Tell = Callable[..., None]
 """Called with an event's name and what follows call and leg in it."""
@@ -15,13 +17,13 @@ Tell = Callable[..., None]
 class Watch:
     """Looks at one leg's reception and tells of silences and floods, each once for each plan or occurrence."""
 
-    __slots__ = ("_flood_told", "_packets", "_reception", "_silence_told", "_since_us", "_tell")
+    __slots__ = ("_flood_told", "_flooded", "_packets", "_reception", "_silence_told", "_since_us", "_tell")
 
     def __init__(self, reception: Reception, tell: Tell) -> None:
         self._reception = reception
         self._tell = tell
         self._since_us = self._packets = 0
-        self._flood_told = self._silence_told = False
+        self._flood_told = self._flooded = self._silence_told = False
 
     def replan(self, now_us: int) -> None:
         """A new plan: time for media to come begins again."""
@@ -43,11 +45,12 @@ class Watch:
             self._tell("MediaStopped" if came else "NoMedia", limit)
 
     def flooded(self, elapsed_us: int) -> bool:
-        """Whether more came in the interval that ends now than any audio needs. To be asked once for each."""
+        """Whether far more comes than any audio needs. To be asked once for each interval, at its end."""
         came = self._reception.packets - self._packets
         self._packets += came
-        flooded = came * 1_000_000 > FLOOD_PACKETS_PER_SECOND * elapsed_us
-        if flooded and not self._flood_told:
+        limit = FLOOD_OVER_PACKETS_PER_SECOND if self._flooded else FLOOD_PACKETS_PER_SECOND
+        self._flooded = came * 1_000_000 > limit * elapsed_us
+        if self._flooded and not self._flood_told:
             self._flood_told = True
             self._tell("Flooded", came * 1_000_000 // elapsed_us)
-        return flooded
+        return self._flooded
