@@ -137,10 +137,10 @@ def test_a_call_from_the_pstn_is_followed_to_its_end(tmp_path: Path, pbx: Pbx) -
 
 def test_connections_that_are_refused_or_broken_off_move_the_call_on(tmp_path: Path, pbx: Pbx) -> None:
     """RST to the SYN, and RST in the middle of the INVITE."""
-    with socket.create_server(("127.0.0.1", 0)) as resetting, socket.create_server(("127.0.0.1", 0)) as closed:
-        refused = closed.getsockname()[1]
-        closed.close()
-        resetting.settimeout(10)
+    with socket.create_server(("127.0.0.1", 0)) as resetting, socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # taken, so that nobody else listens there, and not listening
+        refused = deaf.getsockname()[1]
+        resetting.settimeout(60)
 
         def reset() -> None:
             connection, _ = resetting.accept()
