@@ -103,7 +103,7 @@ def post(emulator: Served, body: object) -> tuple[int, dict[str, str]]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(f"{emulator.http}/emulator/calls", data)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
@@ -241,7 +241,7 @@ def test_the_first_interrupt_hangs_up(
                 while line not in told:
                     told += calling.stdout.readline() or pytest.fail(told)
                 calling.send_signal(signal.SIGINT)
-                told += calling.communicate(timeout=10)[0]
+                told += calling.communicate(timeout=60)[0]
                 assert calling.returncode == status, told
         finally:
             emulator.stop()
@@ -270,7 +270,7 @@ def test_a_call_that_others_placed_is_theirs_to_end(tmp_path: Path, pbx: Pbx) ->
 def delete(emulator: Served, identity: str) -> tuple[int, dict[str, str]]:
     request = urllib.request.Request(f"{emulator.http}/emulator/calls/{identity}", method="DELETE")
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)

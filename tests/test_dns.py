@@ -34,7 +34,7 @@ CONNECTOR = "abcdef1ghij2klmno3pqr4"
 HOST = f"{CONNECTOR}.voiceconnector.chime.aws"
 SOA = "example. 3600 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 30"
 MANY = tuple(f"192.0.2.{host}" for host in range(1, 101))
-PATIENCE = 5.0
+PATIENCE = 60.0
 """Seconds after which something that should have happened has not."""
 
 Test = Coroutine[object, object, None]

@@ -86,11 +86,11 @@ class Served:
         return match[1], int(match[2])
 
     def get(self, path: str) -> object:
-        with urllib.request.urlopen(f"{self.http}{path}", timeout=5) as response:
+        with urllib.request.urlopen(f"{self.http}{path}", timeout=60) as response:
             return json.load(response)
 
     def post(self, path: str, body: bytes) -> tuple[int, object]:
-        connection = HTTPConnection(self.http.removeprefix("http://"), timeout=5)
+        connection = HTTPConnection(self.http.removeprefix("http://"), timeout=60)
         with closing(connection):
             connection.request("POST", path, body)
             response = connection.getresponse()
@@ -98,12 +98,12 @@ class Served:
 
     def stop(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGTERM)
-        output, _ = self.process.communicate(timeout=20)
+        output, _ = self.process.communicate(timeout=90)
         return self.process.returncode, output
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=90)
 
 
 class Phone:
@@ -173,7 +173,7 @@ def environment() -> dict[str, str]:
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "voiceconnector", *arguments],
-        capture_output=True, text=True, timeout=30, env=environment(), check=False,
+        capture_output=True, text=True, timeout=120, env=environment(), check=False,
     )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def test_sigterm_hangs_up_writes_the_record_and_exits_0(served: Served, phone: P
     bye = phone.receive("BYE")
     assert "shutting down" in bye
     phone.answer(bye)
-    served.process.communicate(timeout=20)
+    served.process.communicate(timeout=90)
     assert served.process.returncode == 0
     (record,) = records(served.data_dir)
     assert record["CallId"] == phone.identity
@@ -400,7 +400,7 @@ def test_a_number_that_the_store_gives_to_another_is_one_line_and_exit_2(tmp_pat
 
 def test_prometheus_finds_the_counts_of_a_call(served: Served, phone: Phone) -> None:
     phone.call()
-    with urllib.request.urlopen(f"{served.http}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"{served.http}/metrics", timeout=60) as answer:
         text = answer.read().decode()
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert f'OutboundCallAttempts{{Region="us-east-1",VoiceConnectorId="{CONNECTOR}"}} 1.0' in text
@@ -425,7 +425,7 @@ def test_every_command_has_help_with_an_example() -> None:
 
 
 def test_the_demo_carries_audio_both_ways_in_both_directions() -> None:
-    result = run("demo", "--seconds", "1")
+    result = run("demo", "--seconds", "3")  # long enough that a stall of a busy machine is a small part of it
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("Audio went both ways") == 2
     assert result.stdout.count('"Status": "Completed"') == 2
@@ -449,7 +449,9 @@ def test_a_live_call_s_media_is_counted_at_the_moment_that_somebody_looks(served
             assert time.monotonic() < deadline
         assert details(served, call)["Media"]["vc2rem"]["packets"] == 5
         assert details(served, call)["State"] == "answered"
-    with urllib.request.urlopen(f"{served.http}/emulator/calls/{call['TransactionId']}/explain", timeout=5) as response:
+    with urllib.request.urlopen(
+        f"{served.http}/emulator/calls/{call['TransactionId']}/explain", timeout=60
+    ) as response:
         assert "PBX to trunk   5 packets" in response.read().decode()
 
 

@@ -38,7 +38,7 @@ def configuration(platform: str, file: str = "emulator.toml") -> str:
     return (SBC_CONFIGS / platform / file).read_text()
 
 
-def wait_for(what: str, probe: Callable[[], T | None], seconds: float = 10.0) -> T:
+def wait_for(what: str, probe: Callable[[], T | None], seconds: float = 60.0) -> T:
     """The first answer of `probe` that is not false; fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -158,7 +158,7 @@ class Emulator:
 
     def wait_until_up(self) -> None:
         """Wait until every listener is up."""
-        wait_for("the emulator to be up", self._is_up, seconds=20)
+        wait_for("the emulator to be up", self._is_up, seconds=90)
 
     def _is_up(self) -> bool:
         if self._process.poll() is not None:
@@ -176,7 +176,7 @@ class Emulator:
     def stop(self) -> int:
         """Ask it to drain and end; its exit code."""
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(timeout=20)
+        return self._process.wait(timeout=90)
 
     def kill(self) -> None:
         """End it, whatever it does."""
@@ -185,7 +185,7 @@ class Emulator:
 
     def text(self, path: str) -> str:
         """What a path of its HTTP side answers."""
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as answer:
             return str(answer.read(), "utf-8")
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -107,7 +107,7 @@ class Sipp:
         self._process.kill()
         self._process.wait()
 
-    def finish(self, seconds: float = 20.0) -> "Sipp":
+    def finish(self, seconds: float = 90.0) -> "Sipp":
         """Wait for the end of the scenario; fails unless it went as the scenario says (exit code 0)."""
         try:
             code = self._process.wait(timeout=seconds)
@@ -191,7 +191,7 @@ class Baresip:
             20,
         )
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
 
     def close(self) -> None:
         """End it, whatever it does."""
@@ -288,7 +288,7 @@ class Capture:
 
         wait_for("tshark to have written all", is_written)
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
 
     def close(self) -> None:
         """End it, whatever it does."""

@@ -164,7 +164,7 @@ def test_sngrep_understands_what_a_collector_gets(kept: Stage, tmp_path: Path) -
         assert found
         wait_for("sngrep to have all", lambda: file.exists() and len(fields(file, "sip", "ip.src")) >= int(found[1]))
         collector.send_signal(signal.SIGTERM)
-        collector.wait(timeout=10)
+        collector.wait(timeout=60)
     finally:
         collector.kill()
         collector.wait()

@@ -17,7 +17,7 @@ def test_a_call_that_is_never_acknowledged_is_hung_up_with_a_reason(
     unacknowledged_call: Sipp, sipp_emulator: Emulator
 ) -> None:
     """RFC 3261 13.3.1.4: after 64*T1, 32 s; RFC 3326: the Reason."""
-    unacknowledged_call.finish(seconds=45)
+    unacknowledged_call.finish(seconds=120)
     (bye,) = [message for message in unacknowledged_call.received() if message.method == "BYE"]
     assert bye.header("Reason")
     assert unacknowledged_call.statuses().count("200 OK") >= 9

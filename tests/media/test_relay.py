@@ -30,7 +30,7 @@ from voiceconnector.media.relay import (
 )
 
 HOST = "127.0.0.1"
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
 REPORT = bytes.fromhex("80c90001 00000001")
 
 Told = TypeVar("Told", bound=RelayEvent)

@@ -18,7 +18,7 @@ from voiceconnector.sip.stream import StreamParser
 from voiceconnector.sip.transaction import ClientTransaction, ServerTransaction
 from voiceconnector.sip.transport import ADDRESSES_KNOWN, BATCH, Listener, Transport
 
-PATIENCE = 5.0
+PATIENCE = 60.0
 """Seconds after which something that should have happened has not."""
 OPTIONS_LINES = "From: <sip:a@b>;tag=a\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
 
