@@ -26,6 +26,10 @@ PACKAGES = {
 }  # fmt: skip
 
 
+_LISTEN = "0A"
+"""State of a TCP socket in /proc/net/tcp."""
+
+
 def program(name: str) -> str:
     """Path of a peer program; skips the test, naming the Debian package, where it is missing."""
     path = shutil.which(name)
@@ -35,13 +39,17 @@ def program(name: str) -> str:
 
 
 def is_bound(host: str, port: int, transport: Transport) -> bool:
-    """Whether a socket has this address, as the kernel lists them: asking does not get in its owner's way."""
+    """Whether a socket has this address, and over TCP listens there, as the kernel lists them.
+
+    Asking it itself would get in its owner's way. What has been a connection is listed for a minute, too.
+    """
     address = ip_address(host)
     words = (address.packed[start : start + 4] for start in range(0, len(address.packed), 4))
     bound = "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words) + f":{port:04X}"
     table = transport if address.version == 4 else f"{transport}6"
     lines = Path("/proc/net", table).read_text().splitlines()[1:]
-    return any(line.split()[1] == bound for line in lines)
+    sockets = (line.split()[1:4:2] for line in lines)
+    return any(address == bound and (transport == "udp" or state == _LISTEN) for address, state in sockets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ def test_every_connector_leads_to_the_listeners_of_its_region(
     assert address.strip("[]") in dig(protocol, "+short", name, type_).split()
     assert dig(protocol, "+short", f"_sip._udp.{name}", "SRV").split() == ["10", "10", port, f"{name}."]
     naptr = dig(protocol, "+short", name, "NAPTR").splitlines()
-    assert sorted(line.split()[-1] for line in naptr) == [f"_sip._tcp.{name}.", f"_sip._udp.{name}."]
+    services = [f"_sip._tcp.{name}.", f"_sip._udp.{name}.", f"_sips._tcp.{name}."]
+    assert sorted(line.split()[-1] for line in naptr) == services
 
 
 def test_several_addresses_take_turns(dig: Dig) -> None:

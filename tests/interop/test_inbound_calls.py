@@ -17,7 +17,10 @@ def refusal(caller: Sipp) -> Message:
 
 @both_transports
 def test_the_pbx_answers_and_audio_goes_both_ways(inbound: Inbound, transport: Transport) -> None:
-    """RFC 3665 3.1, RFC 3550: 50 packets a second from the PSTN, and as many back from the PBX, which echoes."""
+    """RFC 3665 3.1, RFC 3550: 50 packets a second from the PSTN, and as many back from the PBX, which echoes.
+
+    How long a busy machine lets the second of talk last is not known; that nothing is lost is.
+    """
     pbx = inbound.pbx("answer", transport=transport)
     caller = inbound.caller("call", OWN_PBX[transport], transport=transport, talk_ms=1000).finish()
     pbx.finish()
@@ -29,7 +32,7 @@ def test_the_pbx_answers_and_audio_goes_both_ways(inbound: Inbound, transport: T
     assert (record["BillableDurationSeconds"], record["BillableDurationMinutes"]) == (6, 0.1)
     counted = inbound.call(caller).counters()
     for direction in ("cust2vc", "vc2rem", "rem2vc", "vc2cust"):
-        assert 40 <= counted[direction]["packets"] <= 60, counted
+        assert counted[direction]["packets"] >= 40, counted
     assert counted["cust2vc"]["lost"] == counted["rem2vc"]["lost"] == 0
 
 

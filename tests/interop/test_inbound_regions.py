@@ -14,6 +14,8 @@ from tests.interop.peers import Sipp
 pytestmark = pytest.mark.interop
 
 FIRST_PBX, SECOND_PBX = 5083, 5084
+MEANWHILE_MS = 5000
+"""Enough for `put` on a busy machine."""
 FIRST, SECOND = "firstregiontrunk000000", "secondregiontrunk00000"
 
 
@@ -60,7 +62,7 @@ def test_between_calls_the_second_region_takes_over_and_gives_back(inbound: Inbo
 
 def test_an_answer_given_while_the_region_is_down_arrives_when_it_is_up_again(inbound: Inbound) -> None:
     """RFC 3261 13.3.1.4: the PBX repeats it; the call is not moved, as it rings already."""
-    pbx = inbound.pbx("answer", port=FIRST_PBX, wait_ms=1000)
+    pbx = inbound.pbx("answer", port=FIRST_PBX, wait_ms=MEANWHILE_MS)
     caller = inbound.caller("call", TWO_REGIONS)
     caller.wait_for_status("180")
     put(inbound, "down")
@@ -80,7 +82,7 @@ def sent(pbx: Sipp, status: str) -> int:
 def test_a_caller_who_gives_up_while_the_region_is_down_is_let_go(inbound: Inbound) -> None:
     """The PSTN's side is not in the Region. The CANCEL gets through to the PBX when the Region is up (RFC 3261 9.1)."""
     pbx = inbound.pbx("ring", port=FIRST_PBX)
-    caller = inbound.caller("call_cancelled", TWO_REGIONS, talk_ms=1200)
+    caller = inbound.caller("call_cancelled", TWO_REGIONS, talk_ms=MEANWHILE_MS)
     caller.wait_for_status("180")
     put(inbound, "down")
     caller.finish()
@@ -94,7 +96,7 @@ def test_a_caller_who_gives_up_while_the_region_is_down_is_let_go(inbound: Inbou
 def test_an_answered_call_falls_silent_and_goes_on(inbound: Inbound) -> None:
     """Media is lost as long as the Region is down; neither side is told anything."""
     pbx = inbound.pbx("answer", port=FIRST_PBX)
-    caller = inbound.caller("call", TWO_REGIONS, talk_ms=2500)
+    caller = inbound.caller("call", TWO_REGIONS, talk_ms=MEANWHILE_MS)
     wait_for("the ACK", lambda: "ACK" in pbx.requests())
     put(inbound, "down")
     assert "down" in inbound.emulator.command("region", FIRST_REGION).stdout
@@ -109,7 +111,7 @@ def test_an_answered_call_falls_silent_and_goes_on(inbound: Inbound) -> None:
 def test_a_hang_up_while_the_region_is_down_reaches_the_pbx_when_it_is_up(inbound: Inbound) -> None:
     """RFC 3261 17.1.2.2: the BYE is repeated."""
     pbx = inbound.pbx("answer", port=FIRST_PBX)
-    caller = inbound.caller("call", TWO_REGIONS, talk_ms=1500)
+    caller = inbound.caller("call", TWO_REGIONS, talk_ms=MEANWHILE_MS)
     wait_for("the ACK", lambda: "ACK" in pbx.requests())
     put(inbound, "down")
     caller.finish()
