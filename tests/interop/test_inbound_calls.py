@@ -19,7 +19,7 @@ def refusal(caller: Sipp) -> Message:
 def test_the_pbx_answers_and_audio_goes_both_ways(inbound: Inbound, transport: Transport) -> None:
     """RFC 3665 3.1, RFC 3550: 50 packets a second from the PSTN, and as many back from the PBX, which echoes.
 
-    How long a busy machine lets the second of talk last is not known; that nothing is lost is.
+    How many of them a busy machine has sipp send in the second of talk is not known; that none is lost is.
     """
     pbx = inbound.pbx("answer", transport=transport)
     caller = inbound.caller("call", OWN_PBX[transport], transport=transport, talk_ms=1000).finish()
