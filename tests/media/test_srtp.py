@@ -17,7 +17,7 @@ from voiceconnector.media.lane import Buffer
 from voiceconnector.media.plan import AUTHENTICATION
 from voiceconnector.media.srtp import MOST_SSRCS, REPLAYED, SUITES, TRUNCATED, Receiver, Sender
 
-CORPUS = Path("/work/shared/corpora/rfc7714")
+CORPUS = Path(__file__).parents[2].parent / "shared" / "corpora" / "rfc7714"
 REPORT = bytes.fromhex("80c80006 cafebabe 83aa7e80 00000000 00000000 00000001 000000a0")
 COUNTER_MODE = [name for name in SUITES if "_CM_" in name]
 
