@@ -46,7 +46,7 @@ def test_audio_goes_both_ways(stage: Stage, transport: Transport) -> None:
     completed(stage, caller)
     counted = stage.call(caller).counters()
     for direction in ("cust2vc", "vc2rem", "rem2vc", "vc2cust"):
-        assert 20 <= counted[direction]["packets"], counted
+        assert counted[direction]["packets"] >= 20, counted
     assert counted["cust2vc"]["lost"] == counted["rem2vc"]["lost"] == 0
 
 
