@@ -383,7 +383,7 @@ def test_a_group_and_a_number_in_the_deletion_queue_are_kept_from_start_to_start
     again = Served(tmp_path, *settings)
     status, output = again.stop()
     assert status == 0, output
-    store = Store(again.data_dir)
+    store = Store(again.data_dir, time.time)
     assert [known.voice_connector_id for known in store.snapshot.inbound("+12065550111")] == [CONNECTOR]
     assert store.snapshot.awaits_deletion("+12065550199")
     store.close()

@@ -42,6 +42,8 @@ from .sip.digest import DigestServer
 from .sip.hop import host_port
 from .sip.ids import Ids
 from .sip.transport import Transport
+from .trunk.inventory import configured
+from .trunk.model import VoiceConnector, VoiceConnectorGroup, identity
 from .trunk.numbers import country_of
 from .trunk.store import Conflict, Store, StoreError
 from .trunk.zone import Answers, Edge
@@ -156,13 +158,14 @@ class Emulator:
 
     def _open_store(self) -> None:
         config = self.config
-        self.store = Store(config.data_dir)
+        self.store = Store(config.data_dir, time.time)
         self._opened.append(_asynchronous(self.store.close))
-        created = self.store.create_absent(config.voice_connectors)
-        groups = self.store.create_groups_absent(config.voice_connector_groups)
-        for number in config.deletion_queue:
-            self.store.delete_phone_number(number)
-        kept = len(config.voice_connectors) - len(created) + len(config.voice_connector_groups) - len(groups)
+        holders: tuple[VoiceConnector | VoiceConnectorGroup, ...] = (
+            *config.voice_connectors,
+            *config.voice_connector_groups,
+        )
+        kept = sum(identity(holder) in self.store.snapshot.all(type(holder)) for holder in holders)
+        self.store.commit(*configured(self.store.snapshot, holders, config.deletion_queue, time.time()))
         if kept:
             log.info(
                 "%d of the configured Voice Connectors and groups were there already and are left as they are", kept

@@ -9,7 +9,7 @@ from tests.flows.stage import CALLED, CONNECTOR, FAR, FAR_SDP, PBX, TERMINATION,
 from tests.phone import SDP
 from tests.wire import answer, body_of, header, headers_of, request, start_line
 from voiceconnector.sip.session import CONFIRMED
-from voiceconnector.trunk.model import Origination, Snapshot
+from voiceconnector.trunk.model import Origination, PhoneNumber, Snapshot
 from voiceconnector.trunk.profile import LAB
 
 
@@ -220,7 +220,7 @@ def test_what_is_no_number_is_not_found(user: str) -> None:
 
 def test_a_number_in_the_deletion_queue_is_not_reachable() -> None:
     stage = Inbound()
-    stage.snapshot = Snapshot.of((), deletion_queue={NUMBER: 0.0})
+    stage.snapshot = Snapshot.of((), phone_numbers=[PhoneNumber(NUMBER, deletion_due=0.0)])
     stage.ring()
     stage.run()
     assert "deletion queue" in header(stage.sent("trunk>far 404 INVITE"), "Warning")

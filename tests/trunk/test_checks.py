@@ -13,6 +13,7 @@ from voiceconnector.trunk.model import (
     Credential,
     DNISEmergencyCallingConfiguration,
     EmergencyCallingConfiguration,
+    PhoneNumber,
     Snapshot,
     Termination,
     VoiceConnector,
@@ -602,6 +603,6 @@ def test_a_connector_of_a_group_may_present_the_groups_numbers() -> None:
 
 
 def test_a_caller_in_the_deletion_queue_is_told_so() -> None:
-    snapshot = Snapshot.of([CONNECTOR], (), {"+12065550199": 1.0})
+    snapshot = Snapshot.of([CONNECTOR], (), [PhoneNumber("+12065550199", deletion_due=1.0)])
     attempt = replace(ATTEMPT, from_user="+12065550199")
     assert "is in the deletion queue" in AdmissionControl(AWS).admit(attempt, snapshot, NO_ANSWER, 0.0).decision.because

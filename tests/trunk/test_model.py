@@ -6,6 +6,7 @@ import pytest
 
 from voiceconnector.trunk.model import (
     Credential,
+    PhoneNumber,
     Snapshot,
     Termination,
     VoiceConnector,
@@ -122,24 +123,35 @@ def test_a_number_leads_to_its_connector_or_to_those_of_its_group_by_rank() -> N
 
 def test_a_number_in_the_deletion_queue_leads_nowhere_and_is_told_from_an_unassigned_one() -> None:
     """Guide p. 58."""
-    snapshot = Snapshot.of([EAST], (), {"+12065550199": 1.0})
+    snapshot = Snapshot.of([EAST], (), [PhoneNumber("+12065550199", deletion_due=1.0)])
     assert snapshot.inbound("+12065550199") == snapshot.inbound("+12065550198") == ()
     assert snapshot.awaits_deletion("+12065550199")
     assert not snapshot.awaits_deletion("+12065550198")
 
 
 @pytest.mark.parametrize(
-    ("connectors", "groups", "queue", "message"),
+    ("connectors", "groups", "deleted", "message"),
     [
-        ([EAST], [GROUP], {}, "no such Voice Connector"),
-        ([EAST, WEST], [GROUP, GROUP], {}, "two Voice Connector groups"),
-        ([VoiceConnector("0" * 22, "x", phone_numbers=("+12065550111",)), EAST, WEST], [GROUP], {}, "both have"),
-        ([EAST, WEST], [GROUP], {"+12065550111": 1.0}, "deletion queue"),
+        ([EAST], [GROUP], [], "no such Voice Connector"),
+        ([EAST, WEST], [GROUP, GROUP], [], "two of VoiceConnectorGroup"),
+        ([VoiceConnector("0" * 22, "x", phone_numbers=("+12065550111",)), EAST, WEST], [GROUP], [], "both have"),
+        ([EAST, WEST], [GROUP], ["+12065550111"], "deletion queue"),
     ],
 )
 def test_a_snapshot_without_sense_is_refused(
-    connectors: list[VoiceConnector], groups: list[VoiceConnectorGroup], queue: dict[str, float], message: str
+    connectors: list[VoiceConnector], groups: list[VoiceConnectorGroup], deleted: list[str], message: str
 ) -> None:
     groups = [replace(group) for group in groups]
     with pytest.raises(ValueError, match=message):
-        Snapshot.of(connectors, groups, queue)
+        Snapshot.of(connectors, groups, [PhoneNumber(number, deletion_due=1.0) for number in deleted])
+
+
+def test_a_snapshot_after_changes_is_the_one_that_would_be_made_afresh() -> None:
+    moved = [replace(EAST, phone_numbers=()), replace(WEST, phone_numbers=EAST.phone_numbers)]
+    after = Snapshot.of([EAST, WEST], [GROUP]).after(moved)
+    assert after == Snapshot.of(moved, [GROUP])
+    assert after.inbound("+12065550100") == (moved[1],)
+    assert after.inbound("+12065550111") == tuple(moved)
+    assert after.after(remove=[GROUP]) == Snapshot.of(moved).after(put=[GROUP]).after(remove=[GROUP])
+    with pytest.raises(ValueError, match="no such Voice Connector"):
+        after.after(remove=[moved[0]])

@@ -9,7 +9,7 @@ import pytest
 
 from voiceconnector.trunk.attempts import Admission
 from voiceconnector.trunk.decisions import Decision, Outcome
-from voiceconnector.trunk.model import Origination, OriginationRoute, Snapshot, VoiceConnector
+from voiceconnector.trunk.model import Origination, OriginationRoute, PhoneNumber, Snapshot, VoiceConnector
 from voiceconnector.trunk.profile import AWS, LAB
 from voiceconnector.trunk.routing import all_failed, explain_inbound, in_order, moves_on, obstacle, unassigned
 
@@ -122,7 +122,7 @@ def test_what_is_no_number_is_not_found_either() -> None:
 
 def test_a_deleted_number_says_that_it_can_be_restored() -> None:
     """Guide p. 59: deleted numbers wait in the deletion queue for 7 days."""
-    snapshot = replace(Snapshot.of([]), deletion_queue={"+12065550100": 0.0})
+    snapshot = Snapshot.of([], (), [PhoneNumber("+12065550100", deletion_due=0.0)])
     decision = unassigned("+12065550100", snapshot, replace(LAB, deleted_number_status=410))
     assert refusal(decision) == (
         410,

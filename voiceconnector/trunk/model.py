@@ -1,8 +1,8 @@
 """Voice Connectors and their groups as immutable values: AWS's shapes of `chime-sdk-voice` 2022-08-03, names in
 snake_case.
 
-A `Snapshot` is everything that a call needs to know, indexed. The store replaces it whole on each change, so
-a reader takes the reference once and needs no lock.
+A `Snapshot` is everything there is, indexed for a call. The store replaces it whole on each change, so a reader
+takes the reference once and needs no lock. The first field of each kind of resource is its id.
 
 Two differences from the API: a `VoiceConnector` carries its termination, credentials, origination and phone
 numbers (separate resources there), and a phone number always has its `+`. Constraints on single fields are
@@ -10,10 +10,10 @@ checked where values come in, by `shapes`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 HOST_NAME_SUFFIX = ".voiceconnector.chime.aws"
 
@@ -31,8 +31,8 @@ AWS_REGIONS = (
 )
 """Regions that have Voice Connectors."""
 
-_NOTHING: Mapping[str, float] = MappingProxyType({})
-
+PhoneNumberProductType = Literal["VoiceConnector", "SipMediaApplicationDialIn"]
+CallingNameStatus = Literal["Unassigned", "UpdateInProgress", "UpdateSucceeded", "UpdateFailed"]
 NetworkType = Literal["IPV4_ONLY", "DUAL_STACK"]
 RouteProtocol = Literal["UDP", "TCP"]
 
@@ -196,8 +196,39 @@ class VoiceConnectorGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A number of the account's inventory, associated or not (guide p. 39)."""
+
+    e164_phone_number: str
+    """E.164 with its `+`."""
+    product_type: PhoneNumberProductType = "VoiceConnector"
+    name: str = ""
+    """The user's own word for it."""
+    calling_name: str = ""
+    """What those who are called see; empty: the account's."""
+    calling_name_changed: float | None = None
+    """When the calling name was last asked for, Unix time in seconds; None: never."""
+    associated: float | None = None
+    """Since when it is associated with what it is associated with, Unix time in seconds."""
+    order_id: str | None = None
+    """The order that brought it; None: the configuration did."""
+    deletion_due: float | None = None
+    """When it is gone for good, in Unix time; None: it is not in the deletion queue (guide p. 58)."""
+    created_timestamp: float = 0.0
+    """Unix time, seconds."""
+    updated_timestamp: float = 0.0
+    """Unix time, seconds."""
+
+
+Resource = Any
+"""A frozen dataclass whose first field is its id, with `created_timestamp` and `updated_timestamp`."""
+Kind = TypeVar("Kind")
+_NONE: Mapping[Any, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All Voice Connectors, groups and numbers at one moment, indexed for a call. Build one with `Snapshot.of`."""
+    """Everything there is at one moment, indexed for a call. Build one with `Snapshot.of` or `after`."""
 
     by_id: Mapping[str, VoiceConnector]
     """In order of creation."""
@@ -210,45 +241,63 @@ class Snapshot:
     deletion_queue: Mapping[str, float]
     """Numbers that were deleted and can still be restored, and when they are gone for good, in Unix time."""
     _inbound: Mapping[str, tuple[VoiceConnector, ...]]
+    _kinds: Mapping[type, Mapping[str, Any]]
 
-    @classmethod
+    @staticmethod
     def of(
-        cls,
         voice_connectors: Iterable[VoiceConnector],
         groups: Iterable[VoiceConnectorGroup] = (),
-        deletion_queue: Mapping[str, float] = _NOTHING,
+        phone_numbers: Iterable[PhoneNumber] = (),
     ) -> "Snapshot":
-        """Index all there is.
+        """A snapshot of these and nothing else. Raises ValueError as `after` does, and when two share an id."""
+        resources = (*voice_connectors, *groups, *phone_numbers)
+        known: set[tuple[type, str]] = set()
+        for resource in resources:
+            if (type(resource), identity(resource)) in known:
+                raise ValueError(f"two of {type(resource).__name__} have the id {identity(resource)}")
+            known.add((type(resource), identity(resource)))
+        return EMPTY.after(resources)
 
-        Raises ValueError when two share an id or a phone number, when a group has a connector that is not
-        there, and when a number in the deletion queue is associated.
+    def all(self, kind: type[Kind]) -> Mapping[str, Kind]:
+        """The resources of one kind by id, in order of creation."""
+        return self._kinds.get(kind, _NONE)
+
+    def after(self, put: Iterable[Resource] = (), remove: Iterable[Resource] = ()) -> "Snapshot":
+        """The snapshot with some resources added or replaced, by their ids, and others taken out.
+
+        Raises ValueError when two share a phone number, when a group has a connector that is not there, and
+        when a number in the deletion queue is associated.
         """
-        by_id: dict[str, VoiceConnector] = {}
-        by_group_id: dict[str, VoiceConnectorGroup] = {}
-        by_phone_number: dict[str, VoiceConnector | VoiceConnectorGroup] = {}
-        inbound: dict[str, tuple[VoiceConnector, ...]] = {}
-        for connector in voice_connectors:
-            if by_id.setdefault(connector.voice_connector_id, connector) is not connector:
-                raise ValueError(f"two Voice Connectors have the id {connector.voice_connector_id}")
-            _give_numbers(connector, (connector,), by_phone_number, inbound, deletion_queue)
-        for group in groups:
-            if by_group_id.setdefault(group.voice_connector_group_id, group) is not group:
-                raise ValueError(f"two Voice Connector groups have the id {group.voice_connector_group_id}")
-            for id_ in group.ranked:
-                if id_ not in by_id:
-                    raise ValueError(
-                        f"{group.voice_connector_group_id} has {id_}, and there is no such Voice Connector"
-                    )
-            ranked = tuple(by_id[id_] for id_ in group.ranked)
-            _give_numbers(group, ranked, by_phone_number, inbound, deletion_queue)
-        by_host_name = {connector.outbound_host_name.lower(): connector for connector in by_id.values()}
-        return cls(
-            MappingProxyType(by_id),
-            MappingProxyType(by_host_name),
-            MappingProxyType(by_phone_number),
-            MappingProxyType(by_group_id),
-            MappingProxyType(dict(deletion_queue)),
-            MappingProxyType(inbound),
+        put, remove = tuple(put), tuple(remove)
+        kinds = _kinds_after(self._kinds, put, remove)
+        connectors: Mapping[str, VoiceConnector] = kinds.get(VoiceConnector, _NONE)
+        groups: Mapping[str, VoiceConnectorGroup] = kinds.get(VoiceConnectorGroup, _NONE)
+        changed = {identity(value) for value in (*put, *remove) if isinstance(value, VoiceConnector)}
+        regrouped = {identity(value) for value in (*put, *remove) if isinstance(value, VoiceConnectorGroup)}
+        if changed:
+            regrouped.update(id_ for id_, group in groups.items() if changed.intersection(group.ranked))
+        by_host_name, by_phone_number, inbound = self.by_host_name, self.by_phone_number, self._inbound
+        if changed:
+            by_host_name = {known.outbound_host_name.lower(): known for known in connectors.values()}
+        if changed or regrouped:
+            by_phone_number, inbound = dict(by_phone_number), dict(inbound)
+            before: list[VoiceConnector | VoiceConnectorGroup] = [*_those(self.by_id, changed)]
+            for holder in (*before, *_those(self.groups, regrouped)):
+                for number in holder.phone_numbers:
+                    del by_phone_number[number], inbound[number]
+            for connector in _those(connectors, changed):
+                _give_numbers(connector, (connector,), by_phone_number, inbound)
+            for group in _those(groups, regrouped):
+                _give_numbers(group, _members(group, connectors), by_phone_number, inbound)
+        deletion_queue = _deletion_queue(kinds.get(PhoneNumber, _NONE), by_phone_number)
+        return Snapshot(
+            connectors,
+            MappingProxyType(dict(by_host_name)),
+            MappingProxyType(dict(by_phone_number)),
+            groups,
+            deletion_queue,
+            inbound,
+            kinds,
         )
 
     def for_host_name(self, host_name: str) -> VoiceConnector | None:
@@ -273,9 +322,41 @@ class Snapshot:
         return phone_number in self.deletion_queue
 
 
-def identity(holder: VoiceConnector | VoiceConnectorGroup) -> str:
-    """The id of a connector or a group."""
-    return holder.voice_connector_id if isinstance(holder, VoiceConnector) else holder.voice_connector_group_id
+EMPTY = Snapshot(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
+
+
+def identity(resource: Resource) -> str:
+    """The id of a resource: its first field."""
+    id_: str = getattr(resource, fields(resource)[0].name)
+    return id_
+
+
+def _kinds_after(
+    kinds: Mapping[type, Mapping[str, Any]], put: tuple[Resource, ...], remove: tuple[Resource, ...]
+) -> Mapping[type, Mapping[str, Any]]:
+    """The resources by kind and id; kinds that are not touched are shared with those of before."""
+    changed: dict[type, dict[str, Any]] = {}
+    for resource in (*remove, *put):
+        kind = type(resource)
+        if kind not in changed:
+            changed[kind] = dict(kinds.get(kind, _NONE))
+    for resource in remove:
+        changed[type(resource)].pop(identity(resource), None)
+    for resource in put:
+        changed[type(resource)][identity(resource)] = resource
+    return {**kinds, **{kind: MappingProxyType(of_kind) for kind, of_kind in changed.items()}}
+
+
+def _those(resources: Mapping[str, Kind], ids: set[str]) -> Iterable[Kind]:
+    return [resources[id_] for id_ in ids if id_ in resources]
+
+
+def _members(group: VoiceConnectorGroup, connectors: Mapping[str, VoiceConnector]) -> tuple[VoiceConnector, ...]:
+    """The connectors of a group by rank. Raises ValueError for one that is not there."""
+    for id_ in group.ranked:
+        if id_ not in connectors:
+            raise ValueError(f"{group.voice_connector_group_id} has {id_}, and there is no such Voice Connector")
+    return tuple(connectors[id_] for id_ in group.ranked)
 
 
 def _give_numbers(
@@ -283,12 +364,22 @@ def _give_numbers(
     serving: tuple[VoiceConnector, ...],
     by_phone_number: dict[str, VoiceConnector | VoiceConnectorGroup],
     inbound: dict[str, tuple[VoiceConnector, ...]],
-    deletion_queue: Mapping[str, float],
 ) -> None:
     for number in holder.phone_numbers:
         other = by_phone_number.setdefault(number, holder)
         if other is not holder:
             raise ValueError(f"{identity(other)} and {identity(holder)} both have {number}")
-        if number in deletion_queue:
-            raise ValueError(f"{identity(holder)} has {number}, which is in the deletion queue")
         inbound[number] = serving
+
+
+def _deletion_queue(
+    phone_numbers: Mapping[str, PhoneNumber], by_phone_number: Mapping[str, VoiceConnector | VoiceConnectorGroup]
+) -> Mapping[str, float]:
+    """Raises ValueError for a number that is associated."""
+    queue: dict[str, float] = {}
+    for number, known in phone_numbers.items():
+        if known.deletion_due is not None:
+            if number in by_phone_number:
+                raise ValueError(f"{identity(by_phone_number[number])} has {number}, which is in the deletion queue")
+            queue[number] = known.deletion_due
+    return MappingProxyType(queue)

@@ -7,7 +7,7 @@ API. Rules that need more than one field, or the profile, are checked by the fun
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 
 from .model import (
@@ -18,6 +18,9 @@ from .model import (
     NetworkType,
     Origination,
     OriginationRoute,
+    PhoneNumber,
+    PhoneNumberProductType,
+    Resource,
     RouteProtocol,
     Termination,
     VoiceConnector,
@@ -28,11 +31,7 @@ from .model import (
 from .numbers import country_of
 from .profile import Profile
 from .tables import Reader, ShapeError, Table, boolean, choice, matching, text, whole
-
-Shape = (
-    VoiceConnector | Termination | Credential | Origination | OriginationRoute | EmergencyCallingConfiguration
-    | DNISEmergencyCallingConfiguration | VoiceConnectorGroup | VoiceConnectorItem
-)  # fmt: skip
+from .tables import number as real_number
 
 NETWORK = "an IPv4 or IPv6 network such as 192.0.2.0/27"
 
@@ -58,6 +57,11 @@ network_type: Reader[NetworkType] = choice("IPV4_ONLY", "DUAL_STACK")
 route_protocol: Reader[RouteProtocol] = choice("UDP", "TCP")
 # RFC 2617 as the guide wants it, in US-ASCII.
 user_or_password = matching("[ -~]{1,256}", "1 to 256 printable US-ASCII characters")
+phone_number_name = matching(r"|[a-zA-Z0-9,._-]+(\s+[a-zA-Z0-9,._-]+)*", "letters, digits and , . _ - in words")
+calling_name = matching("|[a-zA-Z0-9 ]{2,15}", "2 to 15 letters, digits and spaces, or empty")
+product_type: Reader[PhoneNumberProductType] = choice("VoiceConnector", "SipMediaApplicationDialIn")
+uuid = matching("[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}", "a UUID")
+unix_time = real_number(0, 1e12)
 phone_number = matching(r"\+[1-9][0-9]{1,14}", "an E.164 number with its +, such as +12065550100")
 _network = matching("[0-9A-Fa-f:.]+(/[0-9]{1,3})?", NETWORK)
 _host_name = matching(r"(?=.{1,253}$)(\w([\w-]{0,61}\w)?\.)*\w([\w-]{0,61}\w)?\.?", "a host name or an IP address")
@@ -202,7 +206,26 @@ def voice_connector(entries: object, path: str) -> VoiceConnector:
     )
 
 
-def shape_of(value: Shape) -> dict[str, object]:
+def phone_number_of_inventory(entries: object, path: str) -> PhoneNumber:
+    """A number with what is known of it; times are Unix times in seconds."""
+    keys = (
+        "E164PhoneNumber", "ProductType", "Name", "CallingName", "CallingNameChanged", "Associated", "OrderId",
+        "DeletionDue",
+    )  # fmt: skip
+    table = Table(entries, path, keys)
+    return PhoneNumber(
+        e164_phone_number=table.required("E164PhoneNumber", phone_number),
+        product_type=table.get("ProductType", product_type, "VoiceConnector"),
+        name=table.get("Name", phone_number_name, ""),
+        calling_name=table.get("CallingName", calling_name, ""),
+        calling_name_changed=table.get("CallingNameChanged", unix_time, None),
+        associated=table.get("Associated", unix_time, None),
+        order_id=table.get("OrderId", uuid, None),
+        deletion_due=table.get("DeletionDue", unix_time, None),
+    )
+
+
+def shape_of(value: Resource) -> dict[str, object]:
     """The table of a value, with AWS's keys; what is None, derived or a time of change is left out."""
     return {
         _key(field.name): _plain(content)
@@ -220,7 +243,7 @@ def _key(field_name: str) -> str:
 def _plain(content: object) -> object:
     if isinstance(content, tuple):
         return [_plain(item) for item in content]
-    return shape_of(content) if isinstance(content, Shape) else content
+    return shape_of(content) if is_dataclass(content) else content
 
 
 def differences(stored: VoiceConnector, configured: VoiceConnector) -> tuple[str, ...]:
@@ -314,9 +337,9 @@ def check_deletion_queue(
 ) -> None:
     """Raise ShapeError for a number that is associated, as such a number cannot be deleted (guide p. 58)."""
     owners = {number: identity(holder) for holder in holders for number in holder.phone_numbers}
-    for index, number in enumerate(numbers):
-        if number in owners:
-            raise ShapeError(f"{path}[{index}]", f"= '{number}': is a number of {owners[number]}")
+    for index, deleted in enumerate(numbers):
+        if deleted in owners:
+            raise ShapeError(f"{path}[{index}]", f"= '{deleted}': is a number of {owners[deleted]}")
 
 
 def check_voice_connector(connector: VoiceConnector, profile: Profile, path: str) -> None:

@@ -1,0 +1,32 @@
+"""The kinds of resources that are kept: what each is called, and how its table is read.
+
+The name is AWS's name of the shape. The same table stands in the store and in an exported configuration.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .model import PhoneNumber, Resource, VoiceConnector, VoiceConnectorGroup
+from .shapes import phone_number_of_inventory, voice_connector, voice_connector_group
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of resource."""
+
+    type: type
+    """A frozen dataclass, as `model.Resource` says."""
+    read: Callable[[object, str], Resource]
+    """From a table and its path; raises ShapeError."""
+
+    @property
+    def name(self) -> str:
+        return self.type.__name__
+
+
+KINDS = (
+    Kind(VoiceConnector, voice_connector),
+    Kind(VoiceConnectorGroup, voice_connector_group),
+    Kind(PhoneNumber, phone_number_of_inventory),
+)
+"""In an order in which they can be created: what is referred to comes first."""
