@@ -27,6 +27,9 @@ from .calls.switch import Switch
 from .captures import Captures, Copies
 from .config import Address, Config
 from .control import server
+from .control.api import Api
+from .control.context import Control
+from .control.service import Service
 from .desk import Desk
 from .dns import Resolver, Server, Upstream, system_servers
 from .encryption import Encryption
@@ -252,13 +255,14 @@ class Emulator:
         self._opened += [self._upstream.close, self.dns.close]
 
     async def _open_http(self) -> None:
-        self.http = server.HttpServer(server.application(self, self.desk))
+        config = self.config
+        chance = random.SystemRandom()
+        control = Control(self.store, config.profile, config.account_id, tuple(config.regions), chance, time.time)
+        self.http = server.HttpServer(server.application(self, self.desk, Api(control, Service.load())))
         try:
-            await self.http.open(*self.config.http_address)
+            await self.http.open(*config.http_address)
         except OSError as error:
-            raise StartError(
-                f"http.address = {self.config.http_address}: cannot listen there: {error.strerror}"
-            ) from error
+            raise StartError(f"http.address = {config.http_address}: cannot listen there: {error.strerror}") from error
         self._opened.append(self.http.close)
 
     # -- turning

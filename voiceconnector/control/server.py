@@ -1,6 +1,7 @@
-"""HTTP on one port: what the emulator knows of itself, under /emulator and in /metrics.
+"""HTTP on one port: the AWS API, and what the emulator knows of itself, under /emulator and in /metrics.
 
-Everything it shows comes from `View`, so that this file knows of no part of the emulator.
+What is not ours by its path is AWS's: it goes to the API as it came, as ids and signatures depend on how a path is
+encoded. Everything else that is shown comes from `View`, so that this file knows of no part of the emulator.
 """
 
 import asyncio
@@ -18,7 +19,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .api import LONGEST_BODY as LONGEST_API_BODY
+from .api import Api, ApiRequest, ApiResponse
 from .call_orders import CallOrder, CannotCall, call_order, keep_order
 
 EVENTS_BEHIND = 1_000
@@ -30,7 +34,10 @@ METRICS_TYPE = "text/plain; version=0.0.4"
 PCAPNG_TYPE = "application/x-pcapng"
 
 LONGEST_BODY = 65_536
-"""Bytes of a request's body."""
+"""Bytes of the body of a request to the emulator itself."""
+
+OURS = ("/emulator/", "/metrics", "/console")
+"""How the paths begin that are not the AWS API's."""
 
 Watcher = Callable[[str, dict[str, object]], None]
 
@@ -66,9 +73,15 @@ class Calls(Protocol):
 class HttpServer:
     """uvicorn on a socket of ours, without signal handlers of its own."""
 
-    def __init__(self, application: Starlette) -> None:
+    def __init__(self, application: ASGIApp) -> None:
         config = uvicorn.Config(
-            application, log_config=None, log_level=logging.WARNING, access_log=False, lifespan="off", ws="none"
+            application,
+            log_config=None,
+            log_level=logging.WARNING,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
         )
         self._server = _QuietServer(config)
         self._task: asyncio.Task[None] | None = None
@@ -104,7 +117,54 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
-def application(view: View, desk: Calls) -> Starlette:
+def application(view: View, desk: Calls, api: Api) -> ASGIApp:
+    """The AWS API, and besides it our own pages."""
+    ours, theirs = emulator_pages(view, desk), api_application(api.handle)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await (ours if scope["path"].startswith(OURS) else theirs)(scope, receive, send)
+
+    return serve
+
+
+def api_application(handle: Callable[[ApiRequest], ApiResponse]) -> ASGIApp:
+    """The AWS API by itself. A body that is longer than what it takes is not read to its end."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        body = b""
+        more = True
+        while more and len(body) <= LONGEST_API_BODY:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        answer = handle(_api_request(scope, body))
+        await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer)})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    return serve
+
+
+def _api_request(scope: Scope, body: bytes) -> ApiRequest:
+    client = scope.get("client")
+    return ApiRequest(
+        scope["method"],
+        scope["raw_path"].decode("latin-1"),
+        scope["query_string"].decode("latin-1"),
+        scope["headers"],
+        body,
+        client[0] if client else "",
+    )
+
+
+def _headers(answer: ApiResponse) -> list[tuple[bytes, bytes]]:
+    if answer.status == 204:
+        return list(answer.headers)
+    return [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+
+
+def emulator_pages(view: View, desk: Calls) -> Starlette:
     """The routes of contract and help texts, over a view."""
 
     async def health(_request: Request) -> Response:

@@ -19,6 +19,8 @@ Place = Literal["body", "uri", "querystring"]
 
 # Required today, optional in the `chime` model of 2022, whose clients leave them out.
 _REQUIRED_SINCE = frozenset({("StreamingConfiguration", "Disabled")})
+# No regular expression, of Java or Python.
+_BROKEN_PATTERN = "^[-_a-zA-Z0-9]*${2,64}$"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +82,8 @@ class Operation:
     """The segments that are the same in each request, and where they stand."""
     labels: tuple[tuple[int, str], ...] = field(init=False)
     """The members that stand in the path, and where."""
+    has_body: bool = field(init=False)
+    """Whether a request of it says something in its body."""
 
     def __post_init__(self) -> None:
         named = {member.wire_name: name for name, member in self.input.members.items() if member.place == "uri"}
@@ -87,6 +91,8 @@ class Operation:
         labels = tuple((place, named[segment[1:-1]]) for place, segment in places if segment[0] == "{")
         object.__setattr__(self, "literals", tuple(pair for pair in places if pair[1][0] != "{"))
         object.__setattr__(self, "labels", labels)
+        in_body = any(member.place == "body" for member in self.input.members.values())
+        object.__setattr__(self, "has_body", in_body)
 
 
 class Service:
@@ -176,7 +182,7 @@ def _shape(name: str, entries: dict[str, Any], shape_of: Callable[[str], Shape])
         least=entries.get("min"),
         most=entries.get("max"),
         choices=tuple(entries.get("enum", ())),
-        pattern=entries.get("pattern", ""),
+        pattern=entries.get("pattern", "").replace(_BROKEN_PATTERN, ""),
         sensitive=entries.get("sensitive", False),
     )
 

@@ -34,6 +34,7 @@ AWS_REGIONS = (
 PhoneNumberProductType = Literal["VoiceConnector", "SipMediaApplicationDialIn"]
 CallingNameStatus = Literal["Unassigned", "UpdateInProgress", "UpdateSucceeded", "UpdateFailed"]
 NetworkType = Literal["IPV4_ONLY", "DUAL_STACK"]
+IntegrationType = Literal["CONNECT_CALL_TRANSFER_CONNECTOR", "CONNECT_ANALYTICS_CONNECTOR"]
 RouteProtocol = Literal["UDP", "TCP"]
 
 
@@ -139,6 +140,8 @@ class VoiceConnector:
     aws_region: str = "us-east-1"
     require_encryption: bool = False
     network_type: NetworkType = "IPV4_ONLY"
+    integration_type: IntegrationType | None = None
+    """What of Amazon Connect it is for; kept and shown, without effect."""
     phone_numbers: tuple[str, ...] = ()
     """E.164 numbers associated with this connector, each with its `+`."""
     termination: Termination | None = None

@@ -15,6 +15,7 @@ from .model import (
     Credential,
     DNISEmergencyCallingConfiguration,
     EmergencyCallingConfiguration,
+    IntegrationType,
     NetworkType,
     Origination,
     OriginationRoute,
@@ -54,6 +55,7 @@ voice_connector_group_id = voice_connector_id
 name = matching("[a-zA-Z0-9 _.-]{1,256}", "1 to 256 letters, digits, spaces, _, . or -")
 aws_region = choice(*AWS_REGIONS)
 network_type: Reader[NetworkType] = choice("IPV4_ONLY", "DUAL_STACK")
+integration_type: Reader[IntegrationType] = choice("CONNECT_CALL_TRANSFER_CONNECTOR", "CONNECT_ANALYTICS_CONNECTOR")
 route_protocol: Reader[RouteProtocol] = choice("UDP", "TCP")
 # RFC 2617 as the guide wants it, in US-ASCII.
 user_or_password = matching("[ -~]{1,256}", "1 to 256 printable US-ASCII characters")
@@ -186,7 +188,7 @@ def _distinct(values: Sequence[str | int], path: str, key: str) -> None:
 def voice_connector(entries: object, path: str) -> VoiceConnector:
     """A connector with all that is configured on it. Raises ShapeError for a user name that occurs twice."""
     keys = (
-        "VoiceConnectorId", "Name", "AwsRegion", "RequireEncryption", "NetworkType", "PhoneNumbers",
+        "VoiceConnectorId", "Name", "AwsRegion", "RequireEncryption", "NetworkType", "IntegrationType", "PhoneNumbers",
         "Termination", "Credentials", "Origination", "EmergencyCallingConfiguration",
     )  # fmt: skip
     table = Table(entries, path, keys)
@@ -198,6 +200,7 @@ def voice_connector(entries: object, path: str) -> VoiceConnector:
         aws_region=table.get("AwsRegion", aws_region, "us-east-1"),
         require_encryption=table.get("RequireEncryption", boolean, False),
         network_type=table.get("NetworkType", network_type, "IPV4_ONLY"),
+        integration_type=table.get("IntegrationType", integration_type, None),
         phone_numbers=table.each("PhoneNumbers", phone_number),
         termination=table.shape("Termination", termination),
         credentials=credentials,
