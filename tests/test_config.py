@@ -306,7 +306,7 @@ def test_emergency_calling_is_read_and_described(configure: Configure) -> None:
         ('CallingCountry = "US"', 'CallingCountry = "UK"', ":10: voice_connectors[0].EmergencyCallingConfiguration."
          "DNIS[0].CallingCountry = 'UK': must be an ISO 3166-1 alpha-2 country code such as US or GB"),
         ('"+12065550911"', '"+442079460911"', ":8: voice_connectors[0].EmergencyCallingConfiguration.DNIS[0]."
-         "EmergencyPhoneNumber = '+442079460911': must be a number of US, as emergency calls are routed there"),
+         "EmergencyPhoneNumber is a number of GB: must be one of US, as emergency calls are routed there"),
         ('"+12065550933"', '"933"', ":9: voice_connectors[0].EmergencyCallingConfiguration.DNIS[0].TestPhoneNumber = "
          "'933': must be an E.164 number with its +, such as +12065550100"),
         ("[voice_connectors.Origination]", "", ": voice_connectors[0].EmergencyCallingConfiguration must not be there: "
@@ -356,8 +356,8 @@ def test_later_sources_win(configure: Configure) -> None:
             "voice_connectors[0].Termination.CidrAllowedList",
         ),
         (
-            "VOICECONNECTOR_VOICE_CONNECTORS__0__CREDENTIALS__0__USERNAME",
-            "voice_connectors[0].Credentials[0].Username",
+            "VOICECONNECTOR_VOICE_CONNECTORS__0__LOGGING_CONFIGURATION__ENABLE_SIP_LOGS",
+            "voice_connectors[0].LoggingConfiguration.EnableSIPLogs",
         ),
         ("VOICECONNECTOR_OVERRIDES__RING_TIMEOUT", "overrides.ring_timeout"),
     ],

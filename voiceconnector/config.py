@@ -20,12 +20,14 @@ from random import Random
 from types import UnionType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
+from .trunk.global_settings import bucket_name
 from .trunk.model import AWS_REGIONS, VoiceConnector, VoiceConnectorGroup
 from .trunk.profile import Profile
 from .trunk.shapes import (
     check_deletion_queue,
     check_voice_connector_groups,
     check_voice_connectors,
+    key_of,
     name,
     phone_number,
     user_or_password,
@@ -248,7 +250,7 @@ def _key_of(variable: str) -> str:
     top, *rest = variable.removeprefix(ENVIRONMENT_PREFIX).split("__")
     match top := top.lower():
         case "voice_connectors" | "voice_connector_groups":
-            rest = ["".join(map(str.capitalize, part.split("_"))) for part in rest]
+            rest = [key_of(part.lower()) for part in rest]
         case "regions":
             rest = [part.lower() if depth else part.lower().replace("_", "-") for depth, part in enumerate(rest)]
         case _:
@@ -532,6 +534,8 @@ def _profile(table: Table) -> Profile:
     if overrides is None:
         return profile
     changes: dict[str, Any] = {key: overrides.required(key, _reader_of(types[key], key)) for key in overrides.entries}
+    if changes.get("cdr_bucket"):
+        read(bucket_name, changes["cdr_bucket"], "overrides.cdr_bucket")
     if changes.get("srtp_offer") == ():
         raise ShapeError("overrides.srtp_offer", "= []: must name a suite, for connectors that require encryption")
     return replace(profile, **changes)

@@ -16,8 +16,13 @@ from voiceconnector.trunk.model import (
     Credential,
     DNISEmergencyCallingConfiguration,
     EmergencyCallingConfiguration,
+    ExternalSystemsConfiguration,
+    LoggingConfiguration,
+    MediaInsightsConfiguration,
     Origination,
     OriginationRoute,
+    StreamingConfiguration,
+    StreamingNotificationTarget,
     Termination,
     VoiceConnector,
     VoiceConnectorGroup,
@@ -30,9 +35,12 @@ from voiceconnector.trunk.shapes import (
     check_voice_connectors,
     credential,
     differences,
+    external_systems_configuration,
+    logging_configuration,
     origination,
     origination_route,
     shape_of,
+    streaming_configuration,
     termination,
     voice_connector,
     voice_connector_group,
@@ -40,6 +48,7 @@ from voiceconnector.trunk.shapes import (
 from voiceconnector.trunk.tables import ShapeError
 
 ID = "abcdef1ghij2klmno3pqr4"
+INSIGHTS = "arn:aws:chime:us-east-1:111122223333:media-insights-pipeline-configuration/calls"
 LAB = Profile.named("lab")
 AWS = Profile.named("aws")
 
@@ -70,6 +79,17 @@ def test_a_full_connector_is_read_field_for_field() -> None:
                 {"EmergencyPhoneNumber": "+12065550912", "CallingCountry": "CA"},
             ]
         },
+        "StreamingConfiguration": {
+            "DataRetentionInHours": 24,
+            "Disabled": True,
+            "StreamingNotificationTargets": [{"NotificationTarget": "EventBridge"}, {"NotificationTarget": "SQS"}],
+            "MediaInsightsConfiguration": {"Disabled": True, "ConfigurationArn": INSIGHTS},
+        },
+        "LoggingConfiguration": {"EnableSIPLogs": True, "EnableMediaMetricLogs": True},
+        "ExternalSystemsConfiguration": {
+            "SessionBorderControllerTypes": ["RIBBON_SBC", "AVAYA_SBCE"],
+            "ContactCenterSystemTypes": ["GENESYS_ENGAGE_ON_PREMISES"],
+        },
     }
     expected = VoiceConnector(
         voice_connector_id=ID,
@@ -86,6 +106,16 @@ def test_a_full_connector_is_read_field_for_field() -> None:
                 DNISEmergencyCallingConfiguration("+12065550911", "US", "+12065550933"),
                 DNISEmergencyCallingConfiguration("+12065550912", "CA"),
             )
+        ),
+        streaming_configuration=StreamingConfiguration(
+            24,
+            True,
+            (StreamingNotificationTarget("EventBridge"), StreamingNotificationTarget("SQS")),
+            MediaInsightsConfiguration(True, INSIGHTS),
+        ),
+        logging_configuration=LoggingConfiguration(True, True),
+        external_systems_configuration=ExternalSystemsConfiguration(
+            ("RIBBON_SBC", "AVAYA_SBCE"), ("GENESYS_ENGAGE_ON_PREMISES",)
         ),
     )
     assert voice_connector(table, "") == expected
@@ -222,6 +252,30 @@ def test_every_connector_survives_json(connector: VoiceConnector) -> None:
         (origination_route, {"Host": "h", "Protocol": "TLS"}, "T.Protocol = 'TLS': must be UDP or TCP"),
         (origination, {"Routes": ["h"]}, "T.Routes[0] = 'h': must be a table"),
         (credential, {"Username": "pbx"}, "T.Password is missing"),
+        (streaming_configuration, {}, "T.DataRetentionInHours is missing"),
+        (
+            streaming_configuration,
+            {"DataRetentionInHours": -1},
+            "T.DataRetentionInHours = -1: must be a whole number from 0 upwards",
+        ),
+        (
+            streaming_configuration,
+            {"DataRetentionInHours": 1, "StreamingNotificationTargets": [{"NotificationTarget": "Kinesis"}]},
+            "T.StreamingNotificationTargets[0].NotificationTarget = 'Kinesis': must be EventBridge, SNS or SQS",
+        ),
+        (
+            streaming_configuration,
+            {"DataRetentionInHours": 1, "MediaInsightsConfiguration": {"ConfigurationArn": "calls"}},
+            "T.MediaInsightsConfiguration.ConfigurationArn = 'calls': "
+            "must be an Amazon Resource Name such as arn:aws:chime:us-east-1:…",
+        ),
+        (logging_configuration, {"EnableSIPLogs": 1}, "T.EnableSIPLogs = 1: must be true or false"),
+        (
+            external_systems_configuration,
+            {"ContactCenterSystemTypes": ["RIBBON_SBC"]},
+            "T.ContactCenterSystemTypes[0] = 'RIBBON_SBC': must be GENESYS_ENGAGE_ON_PREMISES, "
+            "AVAYA_AURA_CALL_CENTER_ELITE, AVAYA_AURA_CONTACT_CENTER or CISCO_UNIFIED_CONTACT_CENTER_ENTERPRISE",
+        ),
         (
             voice_connector,
             {"Name": "lab", "VoiceConnectorId": "ABC"},

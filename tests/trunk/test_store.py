@@ -13,14 +13,20 @@ from pathlib import Path
 
 import pytest
 
+from voiceconnector.trunk.global_settings import BusinessCallingSettings, GlobalSettings, VoiceConnectorSettings
 from voiceconnector.trunk.model import (
     Credential,
     DNISEmergencyCallingConfiguration,
     EmergencyCallingConfiguration,
+    ExternalSystemsConfiguration,
+    LoggingConfiguration,
+    MediaInsightsConfiguration,
     Origination,
     OriginationRoute,
     PhoneNumber,
     Resource,
+    StreamingConfiguration,
+    StreamingNotificationTarget,
     Termination,
     TerminationHealth,
     VoiceConnector,
@@ -30,6 +36,7 @@ from voiceconnector.trunk.model import (
 )
 from voiceconnector.trunk.store import Conflict, Store, StoreError
 from voiceconnector.trunk.tables import ShapeError
+from voiceconnector.trunk.tagging import Tag, Tags
 
 LAB_ID = "abcdef1ghij2klmno3pqr4"
 OTHER_ID = "0" * 22
@@ -130,6 +137,20 @@ CHANGES = {
     "origination": replace(LAB, origination=Origination(disabled=True)),
     "no origination": replace(LAB, origination=None),
     "phone numbers": replace(LAB, phone_numbers=("+12065550100", "+12065550102")),
+    "streaming": replace(
+        LAB,
+        streaming_configuration=StreamingConfiguration(
+            0, False, (StreamingNotificationTarget("SNS"),), MediaInsightsConfiguration(False, "arn:aws:chime::1:x/y")
+        ),
+    ),
+    "logging": replace(LAB, logging_configuration=LoggingConfiguration(True, False)),
+    "external systems": replace(LAB, external_systems_configuration=ExternalSystemsConfiguration(("RIBBON_SBC",))),
+    "tags": Tags(LAB_ID, (Tag("Owner", "Jane Doe"), Tag("Stage", ""))),
+    "no tags": Tags(LAB_ID),
+    "global settings": GlobalSettings(
+        voice_connector=VoiceConnectorSettings("cdrs"), business_calling=BusinessCallingSettings()
+    ),
+    "no records": GlobalSettings(voice_connector=VoiceConnectorSettings()),
     "emergency calling": replace(LAB, emergency_calling_configuration=EMERGENCY),
     "group": GROUP,
     "phone number": PhoneNumber(
@@ -169,6 +190,17 @@ def test_several_changes_are_made_together_or_not_at_all(store: Store) -> None:
     assert store.snapshot is before
     store.commit(moved, replace(OTHER, phone_numbers=()))
     assert [known.name for known in store.snapshot.inbound("+12065550199")] == ["lab"]
+
+
+def test_tags_go_with_what_they_are_on(store: Store) -> None:
+    store.commit(Tags(LAB_ID, (Tag("a", "1"),)), Tags(OTHER_ID, (Tag("b", "2"),)))
+    store.commit(remove=[OTHER])
+    assert set(store.snapshot.all(Tags)) == {LAB_ID}
+    again = reopened(store)
+    assert set(again.snapshot.all(Tags)) == {LAB_ID}
+    again.commit(remove=[again.snapshot.all(Tags)[LAB_ID]])
+    assert not again.snapshot.all(Tags)
+    again.close()
 
 
 def test_what_is_removed_is_gone_after_a_restart_too(store: Store) -> None:

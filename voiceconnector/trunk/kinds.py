@@ -6,8 +6,10 @@ The name is AWS's name of the shape. The same table stands in the store and in a
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .global_settings import GlobalSettings, global_settings
 from .model import PhoneNumber, Resource, VoiceConnector, VoiceConnectorGroup
 from .shapes import phone_number_of_inventory, voice_connector, voice_connector_group
+from .tagging import Tags, tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +30,7 @@ KINDS = (
     Kind(VoiceConnector, voice_connector),
     Kind(VoiceConnectorGroup, voice_connector_group),
     Kind(PhoneNumber, phone_number_of_inventory),
+    Kind(Tags, tags),
+    Kind(GlobalSettings, global_settings),
 )
 """In an order in which they can be created: what is referred to comes first."""

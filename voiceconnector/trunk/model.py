@@ -36,6 +36,14 @@ CallingNameStatus = Literal["Unassigned", "UpdateInProgress", "UpdateSucceeded",
 NetworkType = Literal["IPV4_ONLY", "DUAL_STACK"]
 IntegrationType = Literal["CONNECT_CALL_TRANSFER_CONNECTOR", "CONNECT_ANALYTICS_CONNECTOR"]
 RouteProtocol = Literal["UDP", "TCP"]
+NotificationTarget = Literal["EventBridge", "SNS", "SQS"]
+SessionBorderControllerType = Literal[
+    "RIBBON_SBC", "ORACLE_ACME_PACKET_SBC", "AVAYA_SBCE", "CISCO_UNIFIED_BORDER_ELEMENT", "AUDIOCODES_MEDIANT_SBC"
+]
+ContactCenterSystemType = Literal[
+    "GENESYS_ENGAGE_ON_PREMISES", "AVAYA_AURA_CALL_CENTER_ELITE", "AVAYA_AURA_CONTACT_CENTER",
+    "CISCO_UNIFIED_CONTACT_CENTER_ENTERPRISE",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,48 @@ class EmergencyCallingConfiguration:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamingNotificationTarget:
+    """Who hears that a stream has started, changed, ended or failed."""
+
+    notification_target: NotificationTarget
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInsightsConfiguration:
+    """Call analytics of what is streamed; kept and shown, without effect."""
+
+    disabled: bool = False
+    configuration_arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingConfiguration:
+    """Whether calls are streamed to Kinesis, and for how long the streams are kept (guide p. 66-68)."""
+
+    data_retention_in_hours: int
+    """0: nothing is kept."""
+    disabled: bool = False
+    streaming_notification_targets: tuple[StreamingNotificationTarget, ...] = ()
+    media_insights_configuration: MediaInsightsConfiguration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingConfiguration:
+    """Which logs are sent to CloudWatch Logs (guide p. 27-30)."""
+
+    enable_sip_logs: bool = False
+    enable_media_metric_logs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalSystemsConfiguration:
+    """What is behind the connector; kept and shown, without effect."""
+
+    session_border_controller_types: tuple[SessionBorderControllerType, ...] = ()
+    contact_center_system_types: tuple[ContactCenterSystemType, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TerminationHealth:
     """The last successful OPTIONS of a PBX; one entry, not a history."""
 
@@ -152,6 +202,12 @@ class VoiceConnector:
     """None: never put, or deleted; nothing can come in then."""
     emergency_calling_configuration: EmergencyCallingConfiguration | None = None
     """None: never put, or deleted; emergency calls leave as they were dialled."""
+    streaming_configuration: StreamingConfiguration | None = None
+    """None: never put, or deleted; nothing is streamed."""
+    logging_configuration: LoggingConfiguration | None = None
+    """None: never put; nothing is logged."""
+    external_systems_configuration: ExternalSystemsConfiguration | None = None
+    """None: never put, or deleted."""
     created_timestamp: float = 0.0
     """Unix time, seconds."""
     updated_timestamp: float = 0.0

@@ -251,6 +251,17 @@ class Profile:
     """Voice Connector groups in the account."""
     group_members_max: int | None = 3
     """Voice Connectors in a group."""
+    # Unverified: the API's texts call it required, its model does not.
+    calling_regions_required: bool = True
+    """Whether a termination must say which countries may be called."""
+    # Unverified: the guide (p. 62) has the caller ID selected from a list.
+    default_phone_number_owned: bool = True
+    """Whether Termination.DefaultPhoneNumber must be in the account's inventory."""
+
+    # Records
+
+    cdr_bucket: str | None = None
+    """Bucket for call detail records as long as the global settings name none; None: there are no records."""
 
     @classmethod
     def named(cls, name: str) -> "Profile":
@@ -289,5 +300,8 @@ LAB = replace(
     phone_numbers_max=None,
     voice_connector_groups_max=None,
     group_members_max=None,
+    calling_regions_required=False,
+    default_phone_number_owned=False,
+    cdr_bucket="voiceconnector-cdrs",
 )
 """For a laboratory: private addresses, a PBX that sends to an IP address, no quotas."""

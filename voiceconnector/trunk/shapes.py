@@ -9,20 +9,29 @@ API. Rules that need more than one field, or the profile, are checked by the fun
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from ipaddress import ip_address, ip_interface, ip_network
+from typing import get_args
 
 from .model import (
     AWS_REGIONS,
+    ContactCenterSystemType,
     Credential,
     DNISEmergencyCallingConfiguration,
     EmergencyCallingConfiguration,
+    ExternalSystemsConfiguration,
     IntegrationType,
+    LoggingConfiguration,
+    MediaInsightsConfiguration,
     NetworkType,
+    NotificationTarget,
     Origination,
     OriginationRoute,
     PhoneNumber,
     PhoneNumberProductType,
     Resource,
     RouteProtocol,
+    SessionBorderControllerType,
+    StreamingConfiguration,
+    StreamingNotificationTarget,
     Termination,
     VoiceConnector,
     VoiceConnectorGroup,
@@ -34,6 +43,7 @@ from .profile import Profile
 from .tables import Reader, ShapeError, Table, boolean, choice, matching, text, whole
 from .tables import number as real_number
 
+_ODD_KEYS = {"dnis": "DNIS", "enable_sip_logs": "EnableSIPLogs"}
 NETWORK = "an IPv4 or IPv6 network such as 192.0.2.0/27"
 
 # ISO 3166-1 alpha-2, officially assigned.
@@ -57,6 +67,10 @@ aws_region = choice(*AWS_REGIONS)
 network_type: Reader[NetworkType] = choice("IPV4_ONLY", "DUAL_STACK")
 integration_type: Reader[IntegrationType] = choice("CONNECT_CALL_TRANSFER_CONNECTOR", "CONNECT_ANALYTICS_CONNECTOR")
 route_protocol: Reader[RouteProtocol] = choice("UDP", "TCP")
+notification_target: Reader[NotificationTarget] = choice("EventBridge", "SNS", "SQS")
+session_border_controller_type: Reader[SessionBorderControllerType] = choice(*get_args(SessionBorderControllerType))
+contact_center_system_type: Reader[ContactCenterSystemType] = choice(*get_args(ContactCenterSystemType))
+arn = matching(r"arn[/:_.a-zA-Z0-9-]{1,1021}", "an Amazon Resource Name such as arn:aws:chime:us-east-1:…")
 # RFC 2617 as the guide wants it, in US-ASCII.
 user_or_password = matching("[ -~]{1,256}", "1 to 256 printable US-ASCII characters")
 phone_number_name = matching(r"|[a-zA-Z0-9,._-]+(\s+[a-zA-Z0-9,._-]+)*", "letters, digits and , . _ - in words")
@@ -157,6 +171,46 @@ def emergency_calling_configuration(entries: object, path: str) -> EmergencyCall
     return EmergencyCallingConfiguration(dnis)
 
 
+def streaming_notification_target(entries: object, path: str) -> StreamingNotificationTarget:
+    table = Table(entries, path, ("NotificationTarget",))
+    return StreamingNotificationTarget(table.required("NotificationTarget", notification_target))
+
+
+def media_insights_configuration(entries: object, path: str) -> MediaInsightsConfiguration:
+    table = Table(entries, path, ("Disabled", "ConfigurationArn"))
+    return MediaInsightsConfiguration(
+        disabled=table.get("Disabled", boolean, False),
+        configuration_arn=table.get("ConfigurationArn", arn, None),
+    )
+
+
+def streaming_configuration(entries: object, path: str) -> StreamingConfiguration:
+    keys = ("DataRetentionInHours", "Disabled", "StreamingNotificationTargets", "MediaInsightsConfiguration")
+    table = Table(entries, path, keys)
+    return StreamingConfiguration(
+        data_retention_in_hours=table.required("DataRetentionInHours", whole(0)),
+        disabled=table.get("Disabled", boolean, False),
+        streaming_notification_targets=table.shapes("StreamingNotificationTargets", streaming_notification_target),
+        media_insights_configuration=table.shape("MediaInsightsConfiguration", media_insights_configuration),
+    )
+
+
+def logging_configuration(entries: object, path: str) -> LoggingConfiguration:
+    table = Table(entries, path, ("EnableSIPLogs", "EnableMediaMetricLogs"))
+    return LoggingConfiguration(
+        enable_sip_logs=table.get("EnableSIPLogs", boolean, False),
+        enable_media_metric_logs=table.get("EnableMediaMetricLogs", boolean, False),
+    )
+
+
+def external_systems_configuration(entries: object, path: str) -> ExternalSystemsConfiguration:
+    table = Table(entries, path, ("SessionBorderControllerTypes", "ContactCenterSystemTypes"))
+    return ExternalSystemsConfiguration(
+        session_border_controller_types=table.each("SessionBorderControllerTypes", session_border_controller_type),
+        contact_center_system_types=table.each("ContactCenterSystemTypes", contact_center_system_type),
+    )
+
+
 def voice_connector_item(entries: object, path: str) -> VoiceConnectorItem:
     table = Table(entries, path, ("VoiceConnectorId", "Priority"))
     return VoiceConnectorItem(
@@ -190,6 +244,7 @@ def voice_connector(entries: object, path: str) -> VoiceConnector:
     keys = (
         "VoiceConnectorId", "Name", "AwsRegion", "RequireEncryption", "NetworkType", "IntegrationType", "PhoneNumbers",
         "Termination", "Credentials", "Origination", "EmergencyCallingConfiguration",
+        "StreamingConfiguration", "LoggingConfiguration", "ExternalSystemsConfiguration",
     )  # fmt: skip
     table = Table(entries, path, keys)
     credentials = table.shapes("Credentials", credential)
@@ -206,6 +261,9 @@ def voice_connector(entries: object, path: str) -> VoiceConnector:
         credentials=credentials,
         origination=table.shape("Origination", origination),
         emergency_calling_configuration=table.shape("EmergencyCallingConfiguration", emergency_calling_configuration),
+        streaming_configuration=table.shape("StreamingConfiguration", streaming_configuration),
+        logging_configuration=table.shape("LoggingConfiguration", logging_configuration),
+        external_systems_configuration=table.shape("ExternalSystemsConfiguration", external_systems_configuration),
     )
 
 
@@ -231,16 +289,16 @@ def phone_number_of_inventory(entries: object, path: str) -> PhoneNumber:
 def shape_of(value: Resource) -> dict[str, object]:
     """The table of a value, with AWS's keys; what is None, derived or a time of change is left out."""
     return {
-        _key(field.name): _plain(content)
+        key_of(field.name): _plain(content)
         for field in fields(value)
         if field.init and not field.name.endswith("_timestamp")
         if (content := getattr(value, field.name)) is not None
     }
 
 
-def _key(field_name: str) -> str:
+def key_of(field_name: str) -> str:
     """AWS's key for one of our fields: "CpsLimit" for "cps_limit"."""
-    return "DNIS" if field_name == "dnis" else "".join(word.capitalize() for word in field_name.split("_"))
+    return _ODD_KEYS.get(field_name) or "".join(word.capitalize() for word in field_name.split("_"))
 
 
 def _plain(content: object) -> object:
@@ -397,7 +455,8 @@ def check_emergency_calling(connector: VoiceConnector, profile: Profile, path: s
         ):
             if number and country_of(number) not in allowed:
                 problem = (
-                    f"= '{number}': must be a number of {' or '.join(allowed)}, as emergency calls are routed there"
+                    f"is a number of {country_of(number) or 'no country'}: must be one of {' or '.join(allowed)}, "
+                    "as emergency calls are routed there"
                 )
                 raise ShapeError(f"{path}.DNIS[{index}].{key}", problem)
 

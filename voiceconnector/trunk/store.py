@@ -13,6 +13,7 @@ from .database import Database, Row, StoreError
 from .kinds import KINDS, Kind
 from .model import EMPTY, PhoneNumber, Resource, TerminationHealth, VoiceConnector, identity
 from .shapes import emergency_prerequisite, shape_of
+from .tagging import Tags
 
 __all__ = ["FILE_NAME", "Conflict", "NotFound", "Store", "StoreError"]
 
@@ -52,13 +53,15 @@ class Store:
         self._database.close()
 
     def commit(self, *put: Resource, remove: Collection[Resource] = ()) -> None:
-        """Add or replace resources, by kind and id, and remove others: all or nothing.
+        """Add or replace resources, by kind and id, and remove others with their tags: all or nothing.
 
         The times of creation and change are set here. Raises Conflict if what would be there contradicts
         itself (see `Snapshot.after`; emergency calling without termination or origination; encryption with
         routes over UDP), ShapeError for what could not be read back, StoreError when the disk refuses.
         """
         now = self._clock()
+        tags = self.snapshot.all(Tags)
+        remove = (*remove, *(tags[id_] for id_ in map(identity, remove) if id_ in tags))
         rows = [self._row(resource, now) for resource in put]
         changed = tuple(map(self._resource, rows))
         for resource in changed:
@@ -120,7 +123,7 @@ class Store:
 def contradiction(connector: VoiceConnector) -> str:
     """What a connector lacks for its emergency calling or its encryption, in words; empty where nothing."""
     if connector.emergency_calling_configuration and (missing := emergency_prerequisite(connector)):
-        return missing
+        return f"{missing}; see to that, or delete the emergency calling configuration first"
     for route in connector.origination.routes if connector.origination else ():
         if connector.require_encryption and route.protocol != "TCP":
             return (
