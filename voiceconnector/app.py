@@ -45,6 +45,7 @@ from .sip.digest import DigestServer
 from .sip.hop import host_port
 from .sip.ids import Ids
 from .sip.transport import Transport
+from .trunk.global_settings import cdr_bucket
 from .trunk.inventory import configured
 from .trunk.model import VoiceConnector, VoiceConnectorGroup, identity
 from .trunk.numbers import country_of
@@ -174,7 +175,7 @@ class Emulator:
                 "%d of the configured Voice Connectors and groups were there already and are left as they are", kept
             )
         account = cdr.Account(config.account_id, country_of)
-        self.sink = Sink(config.data_dir, account, log.warning)
+        self.sink = Sink(config.data_dir, account, log.warning, lambda: cdr_bucket(self.store.snapshot, config.profile))
         self.metrics = Metrics(self._region_of)
         self._opened.append(_asynchronous(self.sink.close))
 

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 START = 1565399625.0
 ACCOUNT = cdr.Account("111122223333", country_of=lambda number: "US")
 STOPPED = "The emulator was stopped during the call"
+BUCKET = "voiceconnector-cdrs"
 
 
 def started(number: int) -> CallStarted:
@@ -53,17 +54,19 @@ class Place:
     path: Path
     said: "queue.Queue[str]" = field(default_factory=queue.Queue)
     opened: list[sinks.Sink] = field(default_factory=list)
+    wanted: str | None = BUCKET
+    """Where records go now."""
 
     @property
     def bucket(self) -> Path:
-        return self.path / "buckets" / "voiceconnector-cdrs"
+        return self.path / "buckets" / BUCKET
 
     @property
     def journal(self) -> Path:
         return self.path / "journal"
 
     def sink(self, segment_bytes: int = sinks.SEGMENT_BYTES) -> sinks.Sink:
-        sink = sinks.Sink(self.path, ACCOUNT, self.said.put, segment_bytes=segment_bytes)
+        sink = sinks.Sink(self.path, ACCOUNT, self.said.put, lambda: self.wanted, segment_bytes=segment_bytes)
         self.opened.append(sink)
         return sink
 
@@ -152,6 +155,24 @@ def test_a_call_that_moved_to_another_connector_has_one_record_which_is_that_one
     sink.append([end])
     assert sink.close()
     assert place.objects() == {cdr.object_key(moved): cdr.call_detail_record(end, ACCOUNT)}
+
+
+def test_a_record_goes_to_the_bucket_of_the_moment_when_its_call_ends(place: Place) -> None:
+    """Guide p. 76: logging of call detail records can be configured and stopped at any time."""
+    sink = place.sink()
+    sink.append([started(1), started(2)])
+    place.wanted = "another.bucket"
+    sink.append([ended(1), started(3), started(4)])
+    place.wanted = None
+    sink.append([ended(2), started(5), ended(5)])
+    place.wanted = BUCKET
+    sink.append([ended(3)])
+    place.wanted = None
+    sink.append([started(6)])
+    assert sink.close()
+    records = {path.name[-1]: path.relative_to(place.path).parts[1] for path in place.path.rglob("*_*")}
+    assert records == {"1": "another.bucket", "3": BUCKET, "4": "another.bucket"}
+    place.hears("1 calls were open when the emulator was stopped")
 
 
 def test_close_leaves_every_record_written_and_no_journal(place: Place) -> None:
@@ -266,7 +287,7 @@ def test_the_writer_knows_when_its_emulator_is_gone() -> None:
 def emulate(data_dir: str, seed: str) -> None:
     """Begins and ends calls at random until it is killed, and tells of each after it is on record."""
     chance = random.Random(int(seed))
-    sink = sinks.Sink(Path(data_dir), ACCOUNT, lambda sentence: None, segment_bytes=20_000)
+    sink = sinks.Sink(Path(data_dir), ACCOUNT, lambda sentence: None, lambda: BUCKET, segment_bytes=20_000)
     up: list[int] = []
     number = 0
     while True:
@@ -366,11 +387,11 @@ def test_a_writer_that_cannot_be_started_is_tried_again(place: Place, monkeypatc
 
 
 def begins(number: int) -> bytes:
-    return f"+{cdr.object_key(started(number))}\t{cdr.opening(started(number), ACCOUNT)}\n".encode()
+    return f"+{BUCKET}/{cdr.object_key(started(number))}\t{cdr.opening(started(number), ACCOUNT)}\n".encode()
 
 
 def ends(number: int) -> bytes:
-    return f"={started(number).aws_transaction_id}\t{cdr.ending(ended(number))}\n".encode()
+    return f"={BUCKET}/{started(number).aws_transaction_id}\t{cdr.ending(ended(number))}\n".encode()
 
 
 def left(place: Place, **files: bytes) -> None:

@@ -7,8 +7,9 @@ record where it belongs, and deletes the journal segments that it is done with. 
 thread, because a thread that makes files competes with calls for the interpreter lock.
 
 The journal is `data_dir/journal/`: numbered segments `<number>.log`, and `<number>.open`, the calls still
-open at the end of that segment, which stands for it and all before it. A line is `+<object key>`, a tab and
-`cdr.opening`, or `=<TransactionId>`, a tab and `cdr.ending`.
+open at the end of that segment, which stands for it and all before it. A line is `+<bucket>/<object key>`, a tab
+and `cdr.opening`, or `=<bucket>/<TransactionId>`, a tab and `cdr.ending`. The bucket is the one that records went
+to at that moment, empty when nobody wanted any; a call's end decides where its record goes.
 
 When the emulator is gone, in order or by a kill, the writer finishes the journal, gives calls that are still
 open a Failed record, and ends. If both were killed, the next start does the same first.
@@ -34,7 +35,6 @@ from typing import Protocol
 from voiceconnector.calls.events import CallEnded, CallEvent, CallMoved, CallStarted
 from voiceconnector.records import cdr
 
-BUCKET = "voiceconnector-cdrs"
 SEGMENT_BYTES = 8 << 20
 """A journal segment is closed at about this size: some 8,000 calls."""
 MEMORY_BYTES = 64 << 20
@@ -66,18 +66,18 @@ class InUse(Exception):
 
 
 class Sink:
-    """Takes the events of each turn, and owes every call attempt one record."""
+    """Takes the events of each turn, and owes every call attempt one record, as long as there is a bucket for it."""
 
     def __init__(
         self,
         data_dir: Path,
         account: cdr.Account,
         report: Report,
+        bucket: Callable[[], str | None],
         *,
-        bucket: str = BUCKET,
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
-        """`report` is told of trouble once, and once when it is over.
+        """`report` is told of trouble once, and once when it is over; `bucket` says where records go now.
 
         Raises InUse, or OSError where the journal cannot be made.
         """
@@ -85,7 +85,8 @@ class Sink:
         """Of the writer at work; 0 while there is none."""
         self._account = account
         self._report = report
-        self._bucket = data_dir / "buckets" / bucket
+        self._bucket = bucket
+        self._buckets = data_dir / "buckets"
         self._journal = data_dir / "journal"
         self._journal.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self._journal)
@@ -117,9 +118,9 @@ class Sink:
         for event in events:
             if isinstance(event, CallStarted | CallMoved):  # The later beginning of a call counts.
                 started = event if isinstance(event, CallStarted) else event.started
-                lines += f"+{cdr.object_key(started)}\t{cdr.opening(started, self._account)}\n"
+                lines += f"+{self._bucket() or ''}/{cdr.object_key(started)}\t{cdr.opening(started, self._account)}\n"
             elif isinstance(event, CallEnded):
-                lines += f"={event.started.aws_transaction_id}\t{cdr.ending(event)}\n"
+                lines += f"={self._bucket() or ''}/{event.started.aws_transaction_id}\t{cdr.ending(event)}\n"
         if lines or self._waiting:
             self._write(cdr.encoded(lines))
 
@@ -224,7 +225,7 @@ class Sink:
 
     def _run_writer(self) -> int:
         """Runs a writer until it ends, and passes on what it says. Its exit status, as subprocess has it."""
-        arguments = (self._journal, self._bucket, self._first, os.getpid())
+        arguments = (self._journal, self._buckets, self._first, os.getpid())
         with subprocess.Popen(
             [sys.executable, "-P", "-S", "-m", __name__, *map(str, arguments)],
             stdin=self._pipe,
@@ -302,7 +303,7 @@ class Target(Protocol):
 
 
 class LocalFolder:
-    """`data_dir/buckets/<bucket>/<key>`: what would be an S3 bucket."""
+    """`data_dir/buckets`: what would be S3. A key begins with its bucket."""
 
     def __init__(self, root: Path) -> None:
         """The folder is made when the first object comes."""
@@ -476,28 +477,35 @@ class Writer:
     def _take(self, lines: Iterable[bytes]) -> None:
         for line in lines:
             head, _, half = line.partition(b"\t")
-            if half.count(b"\t") != 3 or head[:1] not in (b"+", b"="):
+            if half.count(b"\t") != 3 or head[:1] not in (b"+", b"=") or b"/" not in head:
                 self._damaged += 1
                 continue
             self._last = half
             if head.startswith(b"+"):
                 self._open[head.rpartition(b"/")[2].partition(b"_")[2]] = line
-            elif head[1:] in self._open:
-                self._finish(head[1:], half)
+            else:
+                bucket, _, aws_transaction_id = head[1:].rpartition(b"/")
+                if aws_transaction_id in self._open:
+                    self._finish(aws_transaction_id, bucket, half)
 
-    def _finish(self, aws_transaction_id: bytes, ending: bytes) -> None:
-        key, _, opening = self._open[aws_transaction_id].partition(b"\t")
-        self._insist(self._target.put, key[1:].decode(), cdr.woven(opening, ending))
+    def _finish(self, aws_transaction_id: bytes, bucket: bytes, ending: bytes) -> None:
+        head, _, opening = self._open[aws_transaction_id].partition(b"\t")
+        if bucket:
+            key = bucket + head[head.index(b"/") :]
+            self._insist(self._target.put, key.decode(), cdr.woven(opening, ending))
         del self._open[aws_transaction_id]
 
     def _abandon(self) -> None:
         """Gives calls that nobody will end their record: the emulator was stopped during the call."""
         if not self._open:
             return
-        count, alive = len(self._open), cdr.time_of(self._last)
+        count, alive = 0, cdr.time_of(self._last)
         for aws_transaction_id, line in list(self._open.items()):
-            self._finish(aws_transaction_id, cdr.cut_short(max(alive, cdr.time_of(line))))
-        self._report(f"{count} calls were open when the emulator was stopped. Their records say so.")
+            bucket = line[1 : line.index(b"/")]
+            count += bool(bucket)
+            self._finish(aws_transaction_id, bucket, cdr.cut_short(max(alive, cdr.time_of(line))))
+        if count:
+            self._report(f"{count} calls were open when the emulator was stopped. Their records say so.")
 
     def _retire(self, number: int) -> None:
         """Writes down which calls are open at the end of a segment, and deletes what that stands for."""
@@ -571,7 +579,7 @@ def _lock(journal: Path) -> int:
             return lock
 
 
-def main(journal: str, bucket: str, first: str, emulator: str) -> int:
+def main(journal: str, buckets: str, first: str, emulator: str) -> int:
     """The writer's process. Its standard input is the emulator's lifeline, its standard output the report."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # It ends when the emulator does, and not before.
@@ -581,7 +589,7 @@ def main(journal: str, bucket: str, first: str, emulator: str) -> int:
             os.write(sys.stdout.fileno(), f"{sentence}\n".encode())
 
     lifeline = Lifeline(sys.stdin.fileno(), int(emulator))
-    writer = Writer(Path(journal), LocalFolder(Path(bucket)), lifeline, report)
+    writer = Writer(Path(journal), LocalFolder(Path(buckets)), lifeline, report)
     try:
         writer.recover(int(first))
         writer.follow(int(first))
