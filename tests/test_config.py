@@ -595,7 +595,7 @@ def test_a_mistake_in_a_small_file_is_named_too(configure: Configure, tmp_path: 
     [
         (
             "http.adress=x",
-            "--set: http.adress is an unknown key; did you mean address? (known here: address)",
+            "--set: http.adress is an unknown key; did you mean address? (known here: address, auth, access_keys)",
         ),
         ("http", "--set 'http': must be key=value, such as http.address=127.0.0.1:8060"),
         ("=x", "--set '=x': must be key=value, such as http.address=127.0.0.1:8060"),

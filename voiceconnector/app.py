@@ -29,6 +29,7 @@ from .config import Address, Config
 from .control import server
 from .control.api import Api
 from .control.context import Control
+from .control.iam import Guard
 from .control.service import Service
 from .desk import Desk
 from .dns import Resolver, Server, Upstream, system_servers
@@ -259,7 +260,9 @@ class Emulator:
         config = self.config
         chance = random.SystemRandom()
         control = Control(self.store, config.profile, config.account_id, tuple(config.regions), chance, time.time)
-        self.http = server.HttpServer(server.application(self, self.desk, Api(control, Service.load())))
+        guard = Guard(config.access, control)
+        api = Api(control, Service.load(), guard.authorize)
+        self.http = server.HttpServer(server.application(self, self.desk, api))
         try:
             await self.http.open(*config.http_address)
         except OSError as error:

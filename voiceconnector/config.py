@@ -20,6 +20,7 @@ from random import Random
 from types import UnionType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
+from .control.access_keys import Access, access
 from .trunk.global_settings import bucket_name
 from .trunk.model import AWS_REGIONS, VoiceConnector, VoiceConnectorGroup
 from .trunk.profile import Profile
@@ -165,6 +166,8 @@ class Config:
     data_dir: Path
     account_id: str
     http_address: Address
+    access: Access
+    """Who may use the AWS API there."""
     dns_address: Address
     dns_forward: Address | None
     """The server that gets queries for other names; None: they are refused."""
@@ -251,6 +254,8 @@ def _key_of(variable: str) -> str:
     match top := top.lower():
         case "voice_connectors" | "voice_connector_groups":
             rest = [key_of(part.lower()) for part in rest]
+        case "http" if rest[:1] == ["ACCESS_KEYS"]:
+            rest = ["access_keys", *(key_of(part.lower()) for part in rest[1:])]
         case "regions":
             rest = [part.lower() if depth else part.lower().replace("_", "-") for depth, part in enumerate(rest)]
         case _:
@@ -359,6 +364,14 @@ def _target(value: object) -> str:
     return found[0]
 
 
+def _policy_file(written: str) -> str:
+    try:
+        return Path(written).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ValueError(f"must be a policy document as JSON, or a file that has one: {reason}") from None
+
+
 def _config(document: Mapping[str, object]) -> Config:
     keys = (
         "profile", "overrides", "data_dir", "account_id",
@@ -368,7 +381,7 @@ def _config(document: Mapping[str, object]) -> Config:
     table = Table(document, "", keys)
     profile = _profile(table)
     regions = _regions(table.shape("regions", lambda entries, path: Table(entries, path, AWS_REGIONS)))
-    http = table.shape("http", lambda entries, path: Table(entries, path, ("address",)))
+    http = table.shape("http", lambda entries, path: Table(entries, path, ("address", "auth", "access_keys")))
     dns = table.shape("dns", lambda entries, path: Table(entries, path, ("address", "forward", "resolver")))
     pstn = table.shape("pstn", lambda entries, path: Table(entries, path, ("address", "routes")))
     config = Config(
@@ -376,6 +389,7 @@ def _config(document: Mapping[str, object]) -> Config:
         data_dir=Path(table.get("data_dir", text, "var")),
         account_id=table.get("account_id", matching("[0-9]{12}", "a string of 12 digits"), "111122223333"),
         http_address=http.get("address", _address, _HTTP) if http else _HTTP,
+        access=access(http, _policy_file) if http else Access(),
         dns_address=dns.get("address", _address, _DNS) if dns else _DNS,
         dns_forward=dns.get("forward", _server, None) if dns else None,
         dns_resolver=dns.get("resolver", _server, None) if dns else None,

@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 from .config import Config, PstnRoute
+from .control.access_keys import Access
 from .trunk.model import VoiceConnector, VoiceConnectorGroup
 from .trunk.profile import Profile
 
@@ -12,7 +13,8 @@ def describe(config: Config) -> str:
     lines = [
         f"profile {config.profile.name}, account {config.account_id}, data in {config.data_dir}",
         *_overrides_described(config.profile),
-        f"http {config.http_address}, dns {_dns_described(config)}",
+        f"http {config.http_address}, {_access_described(config.access)}",
+        f"dns {_dns_described(config)}",
     ]
     for region in config.regions.values():
         pairs = f"{region.rtp_ports.start}-{region.rtp_ports[-1] + 1}"
@@ -35,6 +37,14 @@ def describe(config: Config) -> str:
     if not config.voice_connectors:
         lines.append("no Voice Connector is configured: add [[voice_connectors]], or create one through the API")
     return "\n".join(lines)
+
+
+def _access_described(access: Access) -> str:
+    """Who may use the AWS API; names and no secrets."""
+    words = {"open": "for everybody", "verify": "for access keys", "enforce": "for access keys, by their policies"}
+    names = (key.user_name or key.role_name or "root" for key in access.keys)
+    keys = ", ".join(f"{key.access_key_id} ({name})" for key, name in zip(access.keys, names, strict=True))
+    return f"AWS API {words[access.auth]}{f': {keys}' if keys else ''}"
 
 
 def _dns_described(config: Config) -> str:

@@ -16,7 +16,7 @@ Reader = Callable[[object], T]
 
 _BARE_KEY = "[A-Za-z0-9_-]+"
 _INDEX = "[0-9]{1,4}"
-_SECRET = r"([Pp]assword|Credentials(\[\d+\](\.\w+)?)?)$"
+_SECRET = r"([Pp]assword|SecretAccessKey|SessionToken|Credentials(\[\d+\](\.\w+)?)?|access_keys(\[\d+\])?)$"
 
 
 class ShapeError(ValueError):
