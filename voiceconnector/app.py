@@ -8,6 +8,7 @@ drains: no new calls, BYE to open ones, records written.
 import asyncio
 import ctypes
 import gc
+import json
 import logging
 import os
 import random
@@ -27,7 +28,9 @@ from .calls.switch import Switch
 from .captures import Captures, Copies
 from .config import Address, Config
 from .control import server
-from .control.api import Api
+from .control.api import Api, Call, Outcome
+from .control.audit import FOLDER as CLOUDTRAIL
+from .control.audit import event as cloudtrail_event
 from .control.context import Control
 from .control.iam import Guard
 from .control.service import Service
@@ -40,6 +43,7 @@ from .media.outage import MutableRelay
 from .media.relay import Relay
 from .pstn.carrier import PublicNetwork
 from .records import cdr
+from .records.day_files import DayFiles
 from .records.metrics import Metrics
 from .records.sinks import Collector, InUse, Sink
 from .sip.digest import DigestServer
@@ -261,7 +265,15 @@ class Emulator:
         chance = random.SystemRandom()
         control = Control(self.store, config.profile, config.account_id, tuple(config.regions), chance, time.time)
         guard = Guard(config.access, control)
-        api = Api(control, Service.load(), guard.authorize)
+        events = DayFiles(config.data_dir / CLOUDTRAIL, "Events of the API", log.warning)
+        self._opened.append(_asynchronous(events.close))
+
+        def audit(call: Call, outcome: Outcome) -> None:
+            caller = guard.caller(call, outcome.error)
+            found = cloudtrail_event(call, outcome, caller, config.account_id, control.new_uuid())
+            events.append(call.time, json.dumps(found, separators=(",", ":")))
+
+        api = Api(control, Service.load(), guard.authorize, audit)
         self.http = server.HttpServer(server.application(self, self.desk, api))
         try:
             await self.http.open(*config.http_address)

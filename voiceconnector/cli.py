@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 import click
@@ -24,6 +24,9 @@ from .description import describe
 from .sip.hop import host_port
 from .trunk.decisions import listed
 from .trunk.model import VoiceConnector
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 CONFIG_HELP = "TOML file; without it, VOICECONNECTOR_CONFIG or the defaults."
 SET_HELP = "Override one key of the configuration, e.g. --set http.address=127.0.0.1:9000 (repeatable)."
@@ -67,6 +70,7 @@ def main() -> None:
     voiceconnector call --to +12065550100    call your PBX from the PSTN
     voiceconnector calls                     what has called
     voiceconnector explain TRANSACTION_ID    why a call went as it did
+    voiceconnector trail                     who used the AWS API
     voiceconnector ca > ca.pem               what a PBX is to trust for TLS
     """
 
@@ -328,7 +332,6 @@ def calls(url: str, as_json: bool, limit: int) -> None:
 
 
 def _print_table(found: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     colours = {"answered": "green", "completed": "green", "ringing": "yellow", "challenged": "yellow"}
@@ -347,6 +350,13 @@ def _print_table(found: list[dict[str, Any]]) -> None:
             call["Audio"] or "",
             call["TransactionId"],
         )
+    _print_wide(table)
+
+
+def _print_wide(table: "Table") -> None:
+    """A table as wide as the terminal, or as it is where nobody looks."""
+    from rich.console import Console
+
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
@@ -480,6 +490,42 @@ def region(name: str | None, state: str | None, delay: float | None, url: str) -
     for known, condition in shown.items():
         late = f", {condition['DelaySeconds']:g} s" if condition["State"] == "slow" else ""
         click.echo(f"{known}  {condition['State']}{late}, packets dropped: {condition['DroppedPackets']}")
+
+
+@main.command()
+@click.option("--event-name", default="", metavar="OPERATION", help="Only calls of this operation.")
+@click.option("--user", default="", help="Only calls of this user, role or access key; root for the root user.")
+@click.option("--last", default=30, show_default=True, type=click.IntRange(1), help="The latest events to show.")
+@click.option("--json", "as_json", is_flag=True, help="Whole events, as JSON.")
+@click.option("--config", "path", type=click.Path(path_type=Path), envvar="VOICECONNECTOR_CONFIG", help=CONFIG_HELP)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+def trail(event_name: str, user: str, last: int, as_json: bool, path: Path | None, settings: tuple[str, ...]) -> None:
+    """List who called the AWS API and what came of it, the latest first, as AWS CloudTrail keeps it.
+
+    Reads data_dir/cloudtrail; no emulator needs to run.
+
+    \b
+    Examples:
+      voiceconnector trail --last 5
+      voiceconnector trail --event-name PutVoiceConnectorTermination --user alice --json
+    """
+    from .control.audit import FOLDER
+    from .trail import Trail, table
+
+    folder = _load(path, settings).data_dir / FOLDER
+    kept = Trail(folder)
+    try:
+        found = kept.latest(last, event_name, user)
+    except OSError as error:
+        _fail(f"{folder}: cannot be read: {error.strerror}")
+    if kept.damaged:
+        click.echo(f"{folder}: {kept.damaged} damaged lines were passed over.", err=True)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif found:
+        _print_wide(table(found))
+    else:
+        click.echo(f"No such call of the API is kept in {folder}.")
 
 
 @main.command("check-config")

@@ -136,8 +136,7 @@ class Api:
             return _refused(error, request_id)
         except Exception:
             log.exception("A fault of ours made request %s of the API fail", request_id)
-            message = f"A fault of voiceconnector; its log has it under request {request_id}"
-            return _refused(ApiError("ServiceFailureException", message), request_id)
+            return _refused(_our_fault(request_id), request_id)
 
     def _handle(self, request: ApiRequest, request_id: str) -> ApiResponse:
         if len(request.body) > LONGEST_BODY:
@@ -153,6 +152,9 @@ class Api:
             output = self._answer(call, mistake)
         except ApiError as error:
             self._audit(call, Outcome(None, error))
+            raise
+        except Exception:
+            self._audit(call, Outcome(None, _our_fault(request_id)))
             raise
         self._audit(call, Outcome(output, None))
         headers = (b"x-amzn-requestid", request_id.encode())
@@ -179,6 +181,11 @@ class Api:
         except StoreError as error:
             log.error("%s of the API was not kept: %s", call.operation.name, error)
             raise ApiError("ServiceUnavailableException", str(error)) from error
+
+
+def _our_fault(request_id: str) -> ApiError:
+    message = f"A fault of voiceconnector; its log has it under request {request_id}"
+    return ApiError("ServiceFailureException", message)
 
 
 def scope_of(request: ApiRequest) -> Scope | None:
