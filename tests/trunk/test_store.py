@@ -40,6 +40,7 @@ from voiceconnector.trunk.tagging import Tag, Tags
 
 LAB_ID = "abcdef1ghij2klmno3pqr4"
 OTHER_ID = "0" * 22
+USER_ID = "01234567-89ab-cdef-0123-456789abcdef"
 LAB = VoiceConnector(
     LAB_ID,
     "lab",
@@ -163,6 +164,7 @@ CHANGES = {
         "01234567-89ab-cdef-0123-456789abcdef",
         9_000_000_000.0,
     ),
+    "phone number of a user": PhoneNumber("+12065550100", "BusinessCalling", user_id=USER_ID),
 }
 
 
@@ -226,8 +228,10 @@ def test_what_is_removed_is_gone_after_a_restart_too(store: Store) -> None:
         replace(GROUP, voice_connector_group_id="1" * 22, phone_numbers=("+12065550100",)),
         replace(GROUP, phone_numbers=(), voice_connector_items=(VoiceConnectorItem("9" * 22, 1),)),
         PhoneNumber("+12065550100", deletion_due=1.0),
+        PhoneNumber("+12065550100", user_id=USER_ID),
+        PhoneNumber("+12065550177", deletion_due=1.0, user_id=USER_ID),
     ],
-    ids=["number", "number of a group", "number of a connector", "connector", "deletion queue"],
+    ids=["number", "number of a group", "number of a connector", "connector", "deletion queue", "user", "deleted"],
 )
 def test_what_is_taken_or_not_there_cannot_be_referred_to(store: Store, wrong: Resource) -> None:
     store.commit(GROUP)

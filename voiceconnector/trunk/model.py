@@ -31,7 +31,7 @@ AWS_REGIONS = (
 )
 """Regions that have Voice Connectors."""
 
-PhoneNumberProductType = Literal["VoiceConnector", "SipMediaApplicationDialIn"]
+PhoneNumberProductType = Literal["VoiceConnector", "SipMediaApplicationDialIn", "BusinessCalling"]
 CallingNameStatus = Literal["Unassigned", "UpdateInProgress", "UpdateSucceeded", "UpdateFailed"]
 NetworkType = Literal["IPV4_ONLY", "DUAL_STACK"]
 IntegrationType = Literal["CONNECT_CALL_TRANSFER_CONNECTOR", "CONNECT_ANALYTICS_CONNECTOR"]
@@ -273,6 +273,8 @@ class PhoneNumber:
     """The order that brought it; None: the configuration did."""
     deletion_due: float | None = None
     """When it is gone for good, in Unix time; None: it is not in the deletion queue (guide p. 58)."""
+    user_id: str | None = None
+    """The user of an Amazon Chime account that it is associated with (BusinessCalling); None: no user."""
     created_timestamp: float = 0.0
     """Unix time, seconds."""
     updated_timestamp: float = 0.0
@@ -325,7 +327,7 @@ class Snapshot:
         """The snapshot with some resources added or replaced, by their ids, and others taken out.
 
         Raises ValueError when two share a phone number, when a group has a connector that is not there, and
-        when a number in the deletion queue is associated.
+        when a number in the deletion queue or of a user is associated with something else.
         """
         put, remove = tuple(put), tuple(remove)
         kinds = _kinds_after(self._kinds, put, remove)
@@ -434,11 +436,16 @@ def _give_numbers(
 def _deletion_queue(
     phone_numbers: Mapping[str, PhoneNumber], by_phone_number: Mapping[str, VoiceConnector | VoiceConnectorGroup]
 ) -> Mapping[str, float]:
-    """Raises ValueError for a number that is associated."""
+    """Raises ValueError for a number that is elsewhere too: with a connector, a group or a user."""
     queue: dict[str, float] = {}
     for number, known in phone_numbers.items():
+        if known.deletion_due is None and known.user_id is None:
+            continue
+        if number in by_phone_number:
+            place = "is in the deletion queue" if known.user_id is None else f"belongs to the user {known.user_id}"
+            raise ValueError(f"{identity(by_phone_number[number])} has {number}, which {place}")
         if known.deletion_due is not None:
-            if number in by_phone_number:
-                raise ValueError(f"{identity(by_phone_number[number])} has {number}, which is in the deletion queue")
+            if known.user_id is not None:
+                raise ValueError(f"the user {known.user_id} has {number}, which is in the deletion queue")
             queue[number] = known.deletion_due
     return MappingProxyType(queue)

@@ -43,7 +43,8 @@ from .profile import Profile
 from .tables import Reader, ShapeError, Table, boolean, choice, matching, text, whole
 from .tables import number as real_number
 
-_ODD_KEYS = {"dnis": "DNIS", "enable_sip_logs": "EnableSIPLogs"}
+_ODD_KEYS = {"enable_sip_logs": "EnableSIPLogs"}
+_ACRONYMS = frozenset({"dnis", "pin", "sms"})
 NETWORK = "an IPv4 or IPv6 network such as 192.0.2.0/27"
 
 # ISO 3166-1 alpha-2, officially assigned.
@@ -75,7 +76,7 @@ arn = matching(r"arn[/:_.a-zA-Z0-9-]{1,1021}", "an Amazon Resource Name such as 
 user_or_password = matching("[ -~]{1,256}", "1 to 256 printable US-ASCII characters")
 phone_number_name = matching(r"|[a-zA-Z0-9,._-]+(\s+[a-zA-Z0-9,._-]+)*", "letters, digits and , . _ - in words")
 calling_name = matching("|[a-zA-Z0-9 ]{2,15}", "2 to 15 letters, digits and spaces, or empty")
-product_type: Reader[PhoneNumberProductType] = choice("VoiceConnector", "SipMediaApplicationDialIn")
+product_type: Reader[PhoneNumberProductType] = choice("VoiceConnector", "SipMediaApplicationDialIn", "BusinessCalling")
 uuid = matching("[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}", "a UUID")
 unix_time = real_number(0, 1e12)
 phone_number = matching(r"\+[1-9][0-9]{1,14}", "an E.164 number with its +, such as +12065550100")
@@ -270,8 +271,8 @@ def voice_connector(entries: object, path: str) -> VoiceConnector:
 def phone_number_of_inventory(entries: object, path: str) -> PhoneNumber:
     """A number with what is known of it; times are Unix times in seconds."""
     keys = (
-        "E164PhoneNumber", "ProductType", "Name", "CallingName", "CallingNameChanged", "Associated", "OrderId",
-        "DeletionDue",
+        "E164PhoneNumber", "ProductType", "Name", "CallingName", "CallingNameChanged", "Associated", "UserId",
+        "OrderId", "DeletionDue",
     )  # fmt: skip
     table = Table(entries, path, keys)
     return PhoneNumber(
@@ -281,6 +282,7 @@ def phone_number_of_inventory(entries: object, path: str) -> PhoneNumber:
         calling_name=table.get("CallingName", calling_name, ""),
         calling_name_changed=table.get("CallingNameChanged", unix_time, None),
         associated=table.get("Associated", unix_time, None),
+        user_id=table.get("UserId", uuid, None),
         order_id=table.get("OrderId", uuid, None),
         deletion_due=table.get("DeletionDue", unix_time, None),
     )
@@ -298,7 +300,8 @@ def shape_of(value: Resource) -> dict[str, object]:
 
 def key_of(field_name: str) -> str:
     """AWS's key for one of our fields: "CpsLimit" for "cps_limit"."""
-    return _ODD_KEYS.get(field_name) or "".join(word.capitalize() for word in field_name.split("_"))
+    words = (word.upper() if word in _ACRONYMS else word.capitalize() for word in field_name.split("_"))
+    return _ODD_KEYS.get(field_name) or "".join(words)
 
 
 def _plain(content: object) -> object:
