@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from .global_settings import GlobalSettings, global_settings
 from .model import PhoneNumber, Resource, VoiceConnector, VoiceConnectorGroup
 from .shapes import phone_number_of_inventory, voice_connector, voice_connector_group
+from .sip_rules import SipMediaApplication, SipRule, sip_media_application, sip_rule
 from .tagging import Tags, tags
 
 
@@ -32,5 +33,7 @@ KINDS = (
     Kind(PhoneNumber, phone_number_of_inventory),
     Kind(Tags, tags),
     Kind(GlobalSettings, global_settings),
+    Kind(SipMediaApplication, sip_media_application),
+    Kind(SipRule, sip_rule),
 )
 """In an order in which they can be created: what is referred to comes first."""

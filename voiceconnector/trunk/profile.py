@@ -262,6 +262,11 @@ class Profile:
 
     cdr_bucket: str | None = None
     """Bucket for call detail records as long as the global settings name none; None: there are no records."""
+    sip_media_applications_max: int | None = 30
+    """SIP media applications in the account."""
+    # Unverified: the guide has rules disabled first; Terraform deletes them as they are, and expects success.
+    enabled_sip_rules_deletable: bool = False
+    """Whether a SIP rule can be deleted without being disabled first (guide p. 75)."""
 
     @classmethod
     def named(cls, name: str) -> "Profile":
@@ -303,5 +308,6 @@ LAB = replace(
     calling_regions_required=False,
     default_phone_number_owned=False,
     cdr_bucket="voiceconnector-cdrs",
+    sip_media_applications_max=None,
 )
 """For a laboratory: private addresses, a PBX that sends to an IP address, no quotas."""

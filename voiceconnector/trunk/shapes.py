@@ -168,7 +168,7 @@ def emergency_calling_configuration(entries: object, path: str) -> EmergencyCall
     """Raises ShapeError for a country that occurs twice."""
     table = Table(entries, path, ("DNIS",))
     dnis = table.shapes("DNIS", dnis_emergency_calling_configuration)
-    _distinct([entry.calling_country for entry in dnis], f"{path}.DNIS", "CallingCountry")
+    distinct([entry.calling_country for entry in dnis], f"{path}.DNIS", "CallingCountry")
     return EmergencyCallingConfiguration(dnis)
 
 
@@ -224,8 +224,8 @@ def voice_connector_group(entries: object, path: str) -> VoiceConnectorGroup:
     """A group with its numbers. Raises ShapeError for a connector or a priority that occurs twice."""
     table = Table(entries, path, ("VoiceConnectorGroupId", "Name", "VoiceConnectorItems", "PhoneNumbers"))
     items = table.shapes("VoiceConnectorItems", voice_connector_item)
-    _distinct([item.voice_connector_id for item in items], f"{path}.VoiceConnectorItems", "VoiceConnectorId")
-    _distinct([item.priority for item in items], f"{path}.VoiceConnectorItems", "Priority")
+    distinct([item.voice_connector_id for item in items], f"{path}.VoiceConnectorItems", "VoiceConnectorId")
+    distinct([item.priority for item in items], f"{path}.VoiceConnectorItems", "Priority")
     return VoiceConnectorGroup(
         voice_connector_group_id=table.required("VoiceConnectorGroupId", voice_connector_group_id),
         name=table.required("Name", name),
@@ -234,7 +234,8 @@ def voice_connector_group(entries: object, path: str) -> VoiceConnectorGroup:
     )
 
 
-def _distinct(values: Sequence[str | int], path: str, key: str) -> None:
+def distinct(values: Sequence[str | int], path: str, key: str) -> None:
+    """Raise ShapeError for the first value of a key that an item of a list shares with one before it."""
     for index, value in enumerate(values):
         if value in values[:index]:
             raise ShapeError(f"{path}[{index}].{key}", f"= {value!r}: is there already")
@@ -249,7 +250,7 @@ def voice_connector(entries: object, path: str) -> VoiceConnector:
     )  # fmt: skip
     table = Table(entries, path, keys)
     credentials = table.shapes("Credentials", credential)
-    _distinct([known.username for known in credentials], f"{path}.Credentials", "Username")
+    distinct([known.username for known in credentials], f"{path}.Credentials", "Username")
     return VoiceConnector(
         voice_connector_id=table.required("VoiceConnectorId", voice_connector_id),
         name=table.required("Name", name),

@@ -13,6 +13,7 @@ from .database import Database, Row, StoreError
 from .kinds import KINDS, Kind
 from .model import EMPTY, PhoneNumber, Resource, TerminationHealth, VoiceConnector, identity
 from .shapes import emergency_prerequisite, shape_of
+from .sip_rules import contradiction as contradiction_of_rules
 from .tagging import Tags
 
 __all__ = ["FILE_NAME", "Conflict", "NotFound", "Store", "StoreError"]
@@ -57,7 +58,8 @@ class Store:
 
         The times of creation and change are set here. Raises Conflict if what would be there contradicts
         itself (see `Snapshot.after`; emergency calling without termination or origination; encryption with
-        routes over UDP), ShapeError for what could not be read back, StoreError when the disk refuses.
+        routes over UDP; SIP rules without what they refer to), ShapeError for what could not be read back,
+        StoreError when the disk refuses.
         """
         now = self._clock()
         tags = self.snapshot.all(Tags)
@@ -71,6 +73,8 @@ class Store:
             snapshot = self.snapshot.after(changed, remove)
         except ValueError as error:
             raise Conflict(str(error)) from None
+        if problem := contradiction_of_rules(snapshot):
+            raise Conflict(problem)
         self._database.write(rows, [(type(resource).__name__, identity(resource)) for resource in remove])
         self.snapshot = snapshot
         for resource in remove:
