@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from . import voice_connectors
+from . import sip_media_applications, sip_rules, voice_connectors
 from .context import Control, Fields
 
 Function = Callable[[Control, Fields], Fields]
@@ -11,6 +11,8 @@ Function = Callable[[Control, Fields], Fields]
 
 MODULES = (
     voice_connectors,
+    sip_media_applications,
+    sip_rules,
 )  # fmt: skip
 """A line for each file of operations."""
 

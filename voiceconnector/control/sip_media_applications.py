@@ -1,0 +1,114 @@
+"""SIP media applications: create, look at, change, delete, and what is logged of them (guide p. 70-72)."""
+
+from dataclasses import replace
+
+from ..trunk.shapes import shape_of
+from ..trunk.sip_rules import (
+    SipMediaApplication,
+    SipMediaApplicationLoggingConfiguration,
+    check_sip_media_application,
+    rules_of_application,
+    sip_media_application,
+    sip_media_application_logging_configuration,
+)
+from ..trunk.store import Conflict
+from .context import Control, Fields
+from .errors import ApiError
+from .pages import Place, page
+
+
+def create_sip_media_application(control: Control, asked: Fields) -> Fields:
+    """An application in a Region that is served, whose Lambda function is in the same Region (guide p. 71)."""
+    id_ = control.new_uuid()
+    settings = {key: asked[key] for key in ("Name", "AwsRegion", "Endpoints")}
+    application = sip_media_application({"SipMediaApplicationId": id_, **settings}, "")
+    check_sip_media_application(application, control.regions, "")
+    _check_quota(control)
+    control.store.commit(application)
+    return {"SipMediaApplication": _shown(control, id_)}
+
+
+def get_sip_media_application(control: Control, asked: Fields) -> Fields:
+    return {"SipMediaApplication": _shown(control, asked["SipMediaApplicationId"])}
+
+
+def list_sip_media_applications(control: Control, asked: Fields) -> Fields:
+    """All of the account, of every Region."""
+    everything = tuple(control.store.snapshot.all(SipMediaApplication).values())
+    applications, token = page(everything, asked, _place)
+    shown = [_shown(control, application.sip_media_application_id) for application in applications]
+    return {"SipMediaApplications": shown, "NextToken": token}
+
+
+def update_sip_media_application(control: Control, asked: Fields) -> Fields:
+    """Another name, or another Lambda function of the same Region; the Region stays (guide p. 71)."""
+    application = known_sip_media_application(control, asked["SipMediaApplicationId"])
+    changes: Fields = {key: value for key, value in asked.items() if key in ("Name", "Endpoints")}
+    control.store.commit(sip_media_application({**shape_of(application), **changes}, ""))
+    return {"SipMediaApplication": _shown(control, application.sip_media_application_id)}
+
+
+def delete_sip_media_application(control: Control, asked: Fields) -> Fields:
+    """Not while an enabled rule has it as a target (guide p. 74); disabled ones stay, without it (guide p. 72)."""
+    application = known_sip_media_application(control, asked["SipMediaApplicationId"])
+    id_ = application.sip_media_application_id
+    rules = rules_of_application(control.store.snapshot, id_)
+    for rule in rules:
+        if not rule.disabled:
+            raise Conflict(
+                f"SIP media application {id_} is a target of SIP rule {rule.sip_rule_id}, which is enabled; disable "
+                "that first (UpdateSipRule)"
+            )
+    control.store.commit(*(rule.without(id_) for rule in rules), remove=[application])
+    return {}
+
+
+def put_sip_media_application_logging_configuration(control: Control, asked: Fields) -> Fields:
+    """Whether SIP messages of the application are logged."""
+    application = known_sip_media_application(control, asked["SipMediaApplicationId"])
+    given = asked.get("SipMediaApplicationLoggingConfiguration", {})
+    logging = sip_media_application_logging_configuration(given, "SipMediaApplicationLoggingConfiguration")
+    control.store.commit(replace(application, sip_media_application_logging_configuration=logging))
+    return {"SipMediaApplicationLoggingConfiguration": shape_of(logging)}
+
+
+def get_sip_media_application_logging_configuration(control: Control, asked: Fields) -> Fields:
+    """Nothing is logged of an application for which nothing was put."""
+    application = known_sip_media_application(control, asked["SipMediaApplicationId"])
+    known = application.sip_media_application_logging_configuration
+    return {"SipMediaApplicationLoggingConfiguration": shape_of(known or SipMediaApplicationLoggingConfiguration())}
+
+
+def known_sip_media_application(control: Control, sip_media_application_id: str) -> SipMediaApplication:
+    """The application of an id. Raises ApiError."""
+    application = control.store.snapshot.all(SipMediaApplication).get(sip_media_application_id)
+    if application is None:
+        message = f"Could not find SipMediaApplication with Id '{sip_media_application_id}'"
+        raise ApiError("NotFoundException", message)
+    return application
+
+
+def _check_quota(control: Control) -> None:
+    most = control.profile.sip_media_applications_max
+    there = len(control.store.snapshot.all(SipMediaApplication))
+    if most is not None and there >= most:
+        raise ApiError(
+            "ResourceLimitExceededException",
+            f"There are {there} SIP media applications, and profile {control.profile.name} allows {most}; "
+            "delete one, or use profile lab",
+        )
+
+
+def _place(application: SipMediaApplication) -> Place:
+    return application.created_timestamp, application.sip_media_application_id
+
+
+def _shown(control: Control, sip_media_application_id: str) -> Fields:
+    """An application as the API shows it."""
+    application = known_sip_media_application(control, sip_media_application_id)
+    return {
+        **shape_of(application),
+        "CreatedTimestamp": application.created_timestamp,
+        "UpdatedTimestamp": application.updated_timestamp,
+        "SipMediaApplicationArn": control.arn(application.aws_region, f"sma/{application.sip_media_application_id}"),
+    }
