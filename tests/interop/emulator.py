@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
@@ -182,6 +182,15 @@ class Emulator:
         """End it, whatever it does."""
         self._process.kill()
         self._process.wait()
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """Meanwhile it does nothing; what has come is there for it at one moment then, however slow the machine is."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def text(self, path: str) -> str:
         """What a path of its HTTP side answers."""

@@ -146,6 +146,10 @@ class Sipp:
         """Method of every request received so far, in order; one that came again counts once."""
         return [message.method for message in dict.fromkeys(self.received()) if message.method]
 
+    def wait_for_invite(self) -> None:
+        """Wait until it has sent an INVITE."""
+        wait_for("an INVITE", lambda: any(one.method == "INVITE" and not one.received for one in self.messages()))
+
     def wait_for_status(self, code: str) -> None:
         """Wait until a response with this code has come."""
         wait_for(f"a {code}", lambda: any(status.startswith(code) for status in self.statuses()))

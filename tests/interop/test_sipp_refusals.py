@@ -80,10 +80,12 @@ def test_the_trunk_refuses_and_says_which_setting_decided(stage: Stage, case: Re
 @both_transports
 def test_a_call_beyond_the_calls_per_second_is_told_when_to_try_again(stage: Stage, transport: Transport) -> None:
     """RFC 3261 21.5.4: 503 with Retry-After. The call before it is not affected."""
-    first = stage.pbx("call", ECHO, trunk=SLOW, transport=transport)
-    first.wait_for_status("100")
-    second = stage.pbx("refused", ECHO, trunk=SLOW, transport=transport).finish()
-    answer = refusal(second)
+    with stage.emulator.halted():
+        first = stage.pbx("call", ECHO, trunk=SLOW, transport=transport)
+        first.wait_for_invite()
+        second = stage.pbx("refused", ECHO, trunk=SLOW, transport=transport)
+        second.wait_for_invite()
+    answer = refusal(second.finish())
     assert answer.status == "503 Calls per Second Above the Limit of 1"
     assert int(answer.header("Retry-After")) >= 1
     assert "Termination.CpsLimit" in stage.call(second).explain()
