@@ -425,7 +425,7 @@ def test_every_command_has_help_with_an_example() -> None:
 
 
 def test_the_demo_carries_audio_both_ways_in_both_directions() -> None:
-    result = run("demo", "--seconds", "3")  # long enough that a stall of a busy machine is a small part of it
+    result = run("demo", "--seconds", "3")  # long enough that a stall at the end of a call is a small part of it
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("Audio went both ways") == 2
     assert result.stdout.count('"Status": "Completed"') == 2
