@@ -17,7 +17,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import _lru_cache_wrapper
 from ipaddress import ip_address
 
 from .calls import media_report
@@ -102,7 +101,6 @@ class Emulator:
         # Calls make no cycles, and looking for some among all that lives costs them a sixth of their time and
         # pauses of a tenth of a second: it is done when nothing goes on, or has not been for long.
         gc.collect()
-        self._caches = [thing for thing in gc.get_objects() if isinstance(thing, _lru_cache_wrapper)]
         gc.freeze()
         gc.disable()
 
@@ -359,8 +357,6 @@ class Emulator:
 
     def _return_memory(self, now: float) -> None:
         """Give back to the system what a burst of calls needed: glibc keeps freed memory unless it is asked."""
-        for cache in self._caches:
-            cache.cache_clear()
         self.switch.compact(now)
         gc.collect()
         with suppress(AttributeError):  # Another libc, which does as it likes.

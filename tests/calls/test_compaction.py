@@ -1,15 +1,22 @@
 """What is remembered of calls, after it has moved in memory: the same to whoever asks, and to the calls that go on."""
 
-from typing import Any
+import gc
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from enum import Enum
+from functools import _lru_cache_wrapper
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tests.flows.inbound import ONE, TWO, Inbound, answered_by_two
 from tests.flows.stage import CALLED, CONNECTOR, EPOCH, PBX, Stage
 from voiceconnector.calls import explain, switch
-from voiceconnector.calls.compaction import compact
+from voiceconnector.calls.compaction import REDUCTIONS, compact
 from voiceconnector.calls.history import CallHistory
 from voiceconnector.media.quality import StreamStats
 from voiceconnector.media.relay import CallStats, ClockDrift, DigitReceived, ToneDigit
 from voiceconnector.sip.digest import DigestCredentials, DigestServer, Verdict, answer
+from voiceconnector.trunk.attempts import Admission
 from voiceconnector.trunk.model import Credential
 
 
@@ -137,3 +144,45 @@ def test_a_nonce_that_was_used_stays_used() -> None:
     assert verdict(2) is Verdict.OK
     compact([server.used])
     assert [verdict(number) for number in (1, 2, 3)] == [Verdict.REPLAYED, Verdict.REPLAYED, Verdict.OK]
+
+
+def classes_in(annotation: Any, seen: set[Any]) -> Iterator[type]:
+    """Every class that values of this annotation may be, or consist of; without a call's connector."""
+    if annotation in seen or get_origin(annotation) is Literal:
+        return
+    seen.add(annotation)
+    parts = [part for part in get_args(annotation) if part is not ...]
+    if not get_origin(annotation):
+        yield annotation
+        if is_dataclass(annotation) or hasattr(annotation, "_fields"):
+            hints = get_type_hints(annotation)
+            parts = [hint for name, hint in hints.items() if (annotation, name) != (Admission, "connector")]
+    for part in parts:
+        yield from classes_in(part, seen)
+
+
+def test_all_that_a_call_may_consist_of_can_be_written() -> None:
+    simple = (str, bytes, int, float, NoneType, tuple, Enum)
+    found = {kind for kind in classes_in(CallHistory, set()) if not issubclass(kind, simple)}
+    assert CallHistory in found
+    missing = found - REDUCTIONS.keys()
+    assert not missing
+
+
+def caches() -> dict[str, int]:
+    """How many values each of our caches keeps."""
+    found = [thing for thing in gc.get_objects() if isinstance(thing, _lru_cache_wrapper)]
+    ours = [cache for cache in found if cache.__module__.startswith("voiceconnector.")]
+    return {f"{cache.__module__}.{cache.__qualname__}": cache.cache_info().currsize for cache in ours}
+
+
+def test_what_texts_were_read_as_is_not_kept_when_nothing_goes_on() -> None:
+    stage = Stage()
+    stage.switch.compact(stage.now)
+    before = caches()
+    caller, _ = stage.answered()
+    caller.hang_up(stage.now)
+    stage.world.settle()
+    assert sum(caches().values()) > sum(before.values())
+    stage.switch.compact(stage.now)
+    assert caches() == before

@@ -13,7 +13,10 @@ from io import BytesIO
 from operator import attrgetter
 from typing import Any
 
+from voiceconnector.media import negotiation, sdp
+from voiceconnector.sip import hop, uri
 from voiceconnector.sip.hop import Local
+from voiceconnector.trunk import numbers
 from voiceconnector.trunk.attempts import Admission, Authentication, CallAttempt
 from voiceconnector.trunk.decisions import Decision
 from voiceconnector.trunk.model import OriginationRoute
@@ -41,6 +44,15 @@ def compact(kept: Sequence[dict[Any, Any]]) -> None:
         call.admission = replace(call.admission, connector=connector)
 
 
+def forget() -> None:
+    """Let go of what texts in messages were read as: those that come again are read again."""
+    uri.forget()
+    hop.forget()
+    sdp.forget()
+    negotiation.forget()
+    numbers.forget()
+
+
 def _calls(kept: Sequence[dict[Any, Any]]) -> list[CallHistory]:
     return [call for known in kept for call in known.values() if isinstance(call, CallHistory)]
 
@@ -48,7 +60,7 @@ def _calls(kept: Sequence[dict[Any, Any]]) -> list[CallHistory]:
 def _written(kept: Sequence[dict[Any, Any]]) -> bytes:
     buffer = BytesIO()
     pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = _REDUCTIONS
+    pickler.dispatch_table = REDUCTIONS
     pickler.dump([list(known.items()) for known in kept])
     return buffer.getvalue()
 
@@ -69,7 +81,7 @@ def _by_name(roles: Roles) -> str:
 
 
 _ADMISSION = _by_fields(Admission)
-_REDUCTIONS: dict[type[Any], _Reduction] = {
+REDUCTIONS: dict[type[Any], _Reduction] = {
     kind: _by_fields(kind)
     for kind in (
         CallHistory, Try, MediaFact, CallAttempt, Authentication, Decision, CallStarted, CallEnded,
@@ -79,3 +91,4 @@ _REDUCTIONS: dict[type[Any], _Reduction] = {
     Admission: _without_connector,
     Roles: _by_name,
 }  # fmt: skip
+"""How each class of object is written that a `CallHistory` consists of, besides named tuples and what Python knows."""

@@ -34,7 +34,7 @@ from voiceconnector.trunk.profile import Profile
 from .call import Call, Placing
 from .call_media import MediaRelay
 from .carrier_side import CarrierSide
-from .compaction import compact
+from .compaction import compact, forget
 from .events import AttemptRefused, CallEnded, CallEvent, CallStarted
 from .history import CallHistory, History
 from .inspection import obstacle, obstacle_to_call
@@ -389,6 +389,7 @@ class Switch:
 
         Takes a tenth of a millisecond for each call that is remembered, and asks that nothing goes on.
         """
+        forget()
         if self.history.added >= BURST and not (self.stack.open_transactions or self._awaiting_counters):
             self.history.added = 0
             self.limits.forget_starts(now)

@@ -511,3 +511,8 @@ def _passed_on(below: str, numbers: str) -> str:
 
 
 _kept_passed_on = lru_cache(sdp.KEPT)(_passed_on)
+
+
+def forget() -> None:
+    """Keep none of the sections that were passed on."""
+    _kept_passed_on.cache_clear()

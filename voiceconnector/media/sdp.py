@@ -301,6 +301,11 @@ def _below(text: str) -> Below | None:
 _kept_below = lru_cache(KEPT)(_below)
 
 
+def forget() -> None:
+    """Keep none of the sections that were read."""
+    _kept_below.cache_clear()
+
+
 def attributes_of(text: str) -> list[Attribute]:
     """The a= lines of a section in order; what stands on its first line is none."""
     found: list[Attribute] = _ATTRIBUTE.findall(text)

@@ -66,3 +66,8 @@ def is_ip_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def forget() -> None:
+    """Keep nothing of the hosts that were asked about."""
+    is_ip_address.cache_clear()

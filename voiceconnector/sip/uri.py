@@ -97,3 +97,8 @@ def _read(text: str) -> SipUri | None:
     if port is not None and not 0 < port < 65536:
         return None
     return SipUri(scheme.lower(), user, host.lower(), port, parameters, headers)
+
+
+def forget() -> None:
+    """Keep none of the URIs that were read."""
+    _read.cache_clear()

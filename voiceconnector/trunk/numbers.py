@@ -104,6 +104,11 @@ def _country_of(number: str) -> str:
     return ""
 
 
+def forget() -> None:
+    """Keep none of the countries that were found."""
+    _country_of.cache_clear()
+
+
 def _country_in_shared_code(number: str) -> str | None:
     try:
         return region_code_for_number(parse(number))
