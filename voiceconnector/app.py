@@ -14,8 +14,8 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
@@ -332,6 +332,7 @@ class Emulator:
 
     async def _keep_house(self) -> None:
         """Each second: write down what is owed; when calls are over, give back their memory."""
+        attempts = Attempts()
         busy = False
         collected = made_room = time.monotonic()
         while True:
@@ -339,21 +340,32 @@ class Emulator:
             idle = not self.switch.stack.open_transactions
             now = time.monotonic()
             if (busy and idle) or now > collected + COLLECT_SECONDS:
-                self._return_memory(now)
                 collected = now
+                with attempts.to("give back memory"):
+                    self._return_memory(now)
             busy = not idle
-            self.sink.append()
-            if self.encryption.is_due(datetime.now(UTC)):
-                self.reload_certificates()
-            try:
-                self.store.flush()
-            except StoreError as error:
-                log.warning("%s", error)
+            with attempts.to("write records"):
+                self.sink.append()
+            with attempts.to("renew certificates"):
+                if self.encryption.is_due(datetime.now(UTC)):
+                    self.reload_certificates()
+            with attempts.to("write the store"):
+                self._flush_store()
             if now > made_room + ROOM_SECONDS:
                 made_room = now
-                deleted = await asyncio.to_thread(self.captures.make_room, frozenset(self.switch.history.live))
-                if deleted:
-                    log.info("Of %d older calls, captures or recordings made room (media.keep_bytes)", deleted)
+                with attempts.to("make room for captures and recordings"):
+                    await self._make_room()
+
+    def _flush_store(self) -> None:
+        try:
+            self.store.flush()
+        except StoreError as error:
+            log.warning("%s", error)
+
+    async def _make_room(self) -> None:
+        deleted = await asyncio.to_thread(self.captures.make_room, frozenset(self.switch.history.live))
+        if deleted:
+            log.info("Of %d older calls, captures or recordings made room (media.keep_bytes)", deleted)
 
     def _return_memory(self, now: float) -> None:
         """Give back to the system what a burst of calls needed: glibc keeps freed memory unless it is asked."""
@@ -446,6 +458,24 @@ class Emulator:
     def _region_of(self, voice_connector_id: str) -> str:
         connector = self.store.snapshot.by_id.get(voice_connector_id)
         return connector.aws_region if connector else ""
+
+
+class Attempts:
+    """At what is done again and again: one that fails by a mistake of ours keeps nothing else from being done."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, type[Exception]]] = set()
+
+    @contextmanager
+    def to(self, what: str) -> Iterator[None]:
+        """An exception ends here and is logged with its traceback, once for each kind."""
+        try:
+            yield
+        except Exception as error:
+            kind = what, type(error)
+            if kind not in self._told:
+                self._told.add(kind)
+                log.exception("Could not %s, which will be tried again; this is said once", what)
 
 
 def _asynchronous(close: Callable[[], object]) -> Callable[[], Awaitable[None]]:
