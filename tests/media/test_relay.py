@@ -29,7 +29,8 @@ from voiceconnector.media.relay import (
     SourceFinished,
 )
 
-HOST = "127.0.0.1"
+HOST = f"127.{random.randrange(2, 250)}.{random.randrange(250)}.{random.randrange(2, 250)}"
+"""A loopback address that no other program has, as far as chance goes: nobody else's packets come here."""
 DEADLINE_SECONDS = 60.0
 REPORT = bytes.fromhex("80c90001 00000001")
 
@@ -40,23 +41,23 @@ def packet(number: int, ssrc: int = 1) -> bytes:
     return rtp.build(0, number, number * 160, ssrc, b"\xff" * 160)
 
 
-def udp(port: int = 0) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def udp(port: int = 0, host: str = HOST) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     made.settimeout(DEADLINE_SECONDS)
     try:
-        made.bind((HOST, port))
+        made.bind((host, port))
     except OSError:
         made.close()
         raise
     return made
 
 
-def free_range(pairs: int) -> tuple[int, int]:
+def free_range(pairs: int, host: str = HOST) -> tuple[int, int]:
     """First and last RTP port of a range in which nothing is bound."""
     for low in random.sample(range(20000, 32000, 2), k=100):
         try:
             for port in range(low, low + 2 * pairs):
-                udp(port).close()
+                udp(port, host).close()
         except OSError:
             continue
         return low, low + 2 * pairs - 2
@@ -343,10 +344,11 @@ def test_an_address_that_is_not_there_or_not_configured_is_said_to_be_so() -> No
 
 
 def test_several_media_addresses_have_their_own_ports() -> None:
-    with closing(Relay({HOST: free_range(2), "127.0.0.2": (40000, 40002), "::1": (40000, 40002)})) as made:
+    addresses = [HOST, "127.0.0.2", "::1"]
+    with closing(Relay({address: free_range(2, address) for address in addresses})) as made:
         relay = opened(made)
-        pairs = [relay.allocate(address) for address in (HOST, "127.0.0.2", "::1")]
-        assert [pair.address for pair in pairs if pair] == [HOST, "127.0.0.2", "::1"]
+        pairs = [relay.allocate(address) for address in addresses]
+        assert [pair.address for pair in pairs if pair] == addresses
 
 
 def test_a_killed_process_is_noticed_named_and_replaced_and_its_calls_can_be_released(relay: Relay) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.media.test_relay import HOST
 from voiceconnector.media import rtp
 from voiceconnector.media.plan import Digits, Forward, MediaPlan, Play, PortPair, StreamPlan
 from voiceconnector.media.quality import StreamStats
@@ -124,9 +125,9 @@ def served() -> Iterator[Served]:
 
 
 def two_legs(ports: list[int]) -> MediaPlan:
-    remote = ("127.0.0.1", 9)
+    remote = (HOST, 9)
     legs = [
-        StreamPlan(leg, PortPair("127.0.0.1", port), remote, (0,), sinks=(Forward(other),))
+        StreamPlan(leg, PortPair(HOST, port), remote, (0,), sinks=(Forward(other),))
         for leg, port, other in zip("ab", ports, "ba")
     ]
     return MediaPlan(tuple(legs))
@@ -137,13 +138,13 @@ def free_ports(count: int) -> list[int]:
     found: list[int] = []
     while len(found) < count:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((HOST, 0))
             port = probe.getsockname()[1] & ~1
             if port in found:
                 continue
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
                 try:
-                    other.bind(("127.0.0.1", probe.getsockname()[1] ^ 1))
+                    other.bind((HOST, probe.getsockname()[1] ^ 1))
                 except OSError:
                     continue
             found.append(port)
@@ -154,19 +155,19 @@ def test_ports_are_opened_and_those_that_are_taken_are_named(served: Served) -> 
     """RFC 3550 11: a pair is of use only if both of its ports are."""
     first, second, third = free_ports(3)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(("127.0.0.1", second + 1))
-        events = served.tell(("open", "127.0.0.1", [first, second, third]), until="opened", count=3)
+        other.bind((HOST, second + 1))
+        events = served.tell(("open", HOST, [first, second, third]), until="opened", count=3)
     assert events == [
-        ("opened", "127.0.0.1", first, 0),
-        ("opened", "127.0.0.1", second, errno.EADDRINUSE),
-        ("opened", "127.0.0.1", third, 0),
+        ("opened", HOST, first, 0),
+        ("opened", HOST, second, errno.EADDRINUSE),
+        ("opened", HOST, third, 0),
     ]
 
 
 def test_no_more_ports_are_opened_than_the_system_lets_it_and_the_rest_is_told_why(served: Served) -> None:
     """Sockets that are replaced during calls need descriptors to spare."""
     ports = free_ports(5)
-    events = served.tell(("open", "127.0.0.1", ports), until="opened", count=5)
+    events = served.tell(("open", HOST, ports), until="opened", count=5)
     assert [problem for *_, problem in events] == [0, 0, 0, 0, errno.EMFILE]
 
 
@@ -178,9 +179,9 @@ def test_an_address_that_is_not_this_machines_is_named_with_its_error(served: Se
 def test_a_call_on_a_port_that_is_taken_is_told_so(served: Served) -> None:
     ports = free_ports(2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(("127.0.0.1", ports[0]))
+        other.bind((HOST, ports[0]))
         events = served.tell(("apply", 5, two_legs(ports).to_wire()), until="PortUnavailable")
-    assert events == [("PortUnavailable", 5, "a", ("127.0.0.1", ports[0]), "Address already in use")]
+    assert events == [("PortUnavailable", 5, "a", (HOST, ports[0]), "Address already in use")]
 
 
 def test_a_call_that_is_over_leaves_nothing_behind(served: Served) -> None:
@@ -200,12 +201,12 @@ def test_a_call_without_packets_is_not_made_until_the_first_one_comes(served: Se
     """Two hundred set-ups with no media cost their plans alone; the packet that wakes a call is not lost."""
     ports = free_ports(2)
     plan = two_legs(ports)
-    served.tell(("open", "127.0.0.1", ports), until="opened", count=2)
+    served.tell(("open", HOST, ports), until="opened", count=2)
     asleep = served.tell(("apply", 1, plan.to_wire()), ("query", 1), until="CallStats")
     assert asleep == [("CallStats", 1, False, [tuple(StreamStats("a")), tuple(StreamStats("b"))])]
     assert not [thing for thing in gc.get_objects() if isinstance(thing, Stream)]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as remote:
-        remote.sendto(rtp.build(0, 1, 160, 7, b"\xff" * 160), ("127.0.0.1", ports[0]))
+        remote.sendto(rtp.build(0, 1, 160, 7, b"\xff" * 160), (HOST, ports[0]))
         events = served.tell(("query", 1), until="FirstPacket")
     assert events[-1][:3] == ("FirstPacket", 1, "a")
     assert StreamStats._make(served.tell(("query", 1), until="CallStats")[-1][3][0]).packets == 1
@@ -213,10 +214,10 @@ def test_a_call_without_packets_is_not_made_until_the_first_one_comes(served: Se
 
 def test_a_late_packet_of_a_call_that_was_never_made_wakes_nothing(served: Served) -> None:
     ports = free_ports(2)
-    served.tell(("open", "127.0.0.1", ports), until="opened", count=2)
+    served.tell(("open", HOST, ports), until="opened", count=2)
     served.tell(("apply", 1, two_legs(ports).to_wire()), ("release", 1), until="CallStats")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as remote:
-        remote.sendto(rtp.build(0, 1, 160, 7, b"\xff" * 160), ("127.0.0.1", ports[0]))
+        remote.sendto(rtp.build(0, 1, 160, 7, b"\xff" * 160), (HOST, ports[0]))
     assert served.tell(("query", 1), until="CallStats") == [("CallStats", 1, False, [])]
     assert not [thing for thing in gc.get_objects() if isinstance(thing, Stream)]
 
@@ -225,7 +226,7 @@ def test_a_call_that_waits_in_vain_is_told_when_its_patience_ends(served: Served
     ports = free_ports(2)
     legs = [leg._replace(no_media_seconds=0.2) for leg in two_legs(ports).streams]
     legs[0] = legs[0]._replace(receive=False)
-    served.tell(("open", "127.0.0.1", ports), until="opened", count=2)
+    served.tell(("open", HOST, ports), until="opened", count=2)
     assert served.tell(("apply", 1, MediaPlan(tuple(legs)).to_wire()), until="NoMedia") == [("NoMedia", 1, "b", 0.2)]
 
 
@@ -233,7 +234,7 @@ def test_sources_are_sent_and_their_ends_are_told(served: Served, tmp_path: Path
     """One leg plays what is not there, then digits (RFC 4733); each end is an event."""
     (port,) = free_ports(1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as remote:
-        remote.bind(("127.0.0.1", 0))
+        remote.bind((HOST, 0))
         remote.setblocking(False)
         missing = str(tmp_path / "none.wav")
         sources = (Play(missing), Digits("7", duration_ms=40, pause_ms=40))
@@ -241,7 +242,7 @@ def test_sources_are_sent_and_their_ends_are_told(served: Served, tmp_path: Path
             (
                 StreamPlan(
                     "a",
-                    PortPair("127.0.0.1", port),
+                    PortPair(HOST, port),
                     remote.getsockname(),
                     (0,),
                     sources=sources,
