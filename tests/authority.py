@@ -10,6 +10,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from voiceconnector.sip.tls import Contexts, client_context, server_context
+from voiceconnector.trunk.profile import LAB
+
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -24,6 +27,14 @@ class Files:
 
     certificate: Path
     private_key: Path
+
+
+def contexts(files: Files, ca: Path | None, *, verify: bool = True, key_log: Path | None = None) -> Contexts:
+    """TLS either way with this certificate, where others are to be signed by a CA."""
+    return Contexts(
+        server_context(files.certificate, files.private_key, LAB.tls_ciphers, key_log),
+        client_context(files.certificate, files.private_key, key_log, verify=verify, ca=ca),
+    )
 
 
 class Authority:

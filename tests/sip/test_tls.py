@@ -1,6 +1,5 @@
 """TLS without sockets: two ends that hand each other their bytes, and why they do not come together."""
 
-import os
 import ssl
 from pathlib import Path
 
@@ -8,36 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.authority import LONG_AGO, Authority, Files
-from voiceconnector.sip.tls import Contexts, TlsSession, client_context, server_context
+from tests.authority import LONG_AGO, Authority, contexts
+from voiceconnector.sip.tls import Contexts, TlsSession, server_context
 from voiceconnector.trunk.profile import LAB
 
 HOST = "pbx.example"
 
 
-@pytest.fixture(autouse=True)
-def _no_system_cas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To read the system's CAs takes longer than any of these tests."""
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
 @pytest.fixture(scope="module")
 def both(authority: Authority) -> Contexts:
-    return contexts(authority, authority.issue("fuzzed", HOST))
-
-
-def contexts(authority: Authority, files: Files, *, verify: bool = True, trusted: bool = True) -> Contexts:
-    ours = authority.issue("trunk", "trunk.example")
-    ca = authority.file if trusted else None
-    return Contexts(
-        server_context(files.certificate, files.private_key, LAB.tls_ciphers, None),
-        client_context(ours.certificate, ours.private_key, None, verify=verify, ca=ca),
-    )
+    return contexts(authority.issue("fuzzed", HOST), authority.file)
 
 
 def shake_hands(client: TlsSession, server: TlsSession) -> bytes:
@@ -55,7 +34,7 @@ def failures(client: TlsSession, server: TlsSession) -> tuple[str, str]:
 
 
 def test_what_is_sent_before_the_handshake_follows_it(authority: Authority) -> None:
-    both = contexts(authority, authority.issue("pbx", HOST))
+    both = contexts(authority.issue("pbx", HOST), authority.file)
     client, server = TlsSession(both, HOST), TlsSession(both)
     client.send(b"first ")
     server.send(b"hello")
@@ -67,7 +46,7 @@ def test_what_is_sent_before_the_handshake_follows_it(authority: Authority) -> N
 
 def test_an_end_in_good_order_is_told(authority: Authority) -> None:
     """RFC 8446 6.1: close_notify."""
-    both = contexts(authority, authority.issue("pbx", HOST))
+    both = contexts(authority.issue("pbx", HOST), authority.file)
     client, server = TlsSession(both, HOST), TlsSession(both)
     shake_hands(client, server)
     client.send(b"bye")
@@ -77,7 +56,7 @@ def test_an_end_in_good_order_is_told(authority: Authority) -> None:
 
 
 def test_what_is_sent_after_the_end_is_dropped(authority: Authority) -> None:
-    both = contexts(authority, authority.issue("pbx", HOST))
+    both = contexts(authority.issue("pbx", HOST), authority.file)
     client, server = TlsSession(both, HOST), TlsSession(both)
     shake_hands(client, server)
     client.close()
@@ -100,7 +79,7 @@ def test_the_certificate_must_be_for_the_host_of_the_route(
     authority: Authority, names: tuple[str, ...], expected: str, told: str
 ) -> None:
     """RFC 5922 7.1: dNSName and iPAddress of subjectAltName."""
-    both = contexts(authority, authority.issue("named", *names))
+    both = contexts(authority.issue("named", *names), authority.file)
     client, server = TlsSession(both, expected), TlsSession(both)
     shake_hands(client, server)
     assert client.failure.startswith(told)
@@ -112,7 +91,7 @@ def test_a_certificate_that_cannot_be_verified_says_why_with_its_setting(authori
     begins = LONG_AGO if kind == "expired" else LONG_AGO.replace(year=2090) if kind == "not valid yet" else None
     ends = LONG_AGO.replace(year=2021) if kind == "expired" else LONG_AGO.replace(year=2091)
     files = authority.issue(kind, HOST, begins=begins, ends=ends, self_signed=kind == "self-signed")
-    both = contexts(authority, files, trusted=kind != "unknown issuer")
+    both = contexts(files, None if kind == "unknown issuer" else authority.file)
     told, alert = failures(TlsSession(both, HOST), TlsSession(both))
     assert kind in told
     assert told.endswith("(profile.verify_tls_certificates)")
@@ -121,14 +100,14 @@ def test_a_certificate_that_cannot_be_verified_says_why_with_its_setting(authori
 
 def test_without_verification_any_certificate_will_do(authority: Authority) -> None:
     files = authority.issue("bad", "other.example", begins=LONG_AGO, ends=LONG_AGO.replace(year=2021))
-    both = contexts(authority, files, verify=False)
+    both = contexts(files, authority.file, verify=False)
     assert failures(TlsSession(both, HOST), TlsSession(both)) == ("", "")
 
 
 def test_no_version_before_1_2_is_spoken(authority: Authority) -> None:
     """RFC 8996."""
     files = authority.issue("old", HOST)
-    both = contexts(authority, files, verify=False)
+    both = contexts(files, authority.file, verify=False)
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
     old.set_ciphers("DEFAULT:@SECLEVEL=0")
@@ -140,7 +119,7 @@ def test_no_version_before_1_2_is_spoken(authority: Authority) -> None:
 
 @pytest.mark.parametrize("text", [b"SIP/2.0 200 OK\r\n\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_a_peer_that_speaks_no_tls_is_told_apart(authority: Authority, text: bytes) -> None:
-    client = TlsSession(contexts(authority, authority.issue("pbx", HOST)), HOST)
+    client = TlsSession(contexts(authority.issue("pbx", HOST), authority.file), HOST)
     client.receive(b"")
     client.receive(text)
     assert client.failure == "it speaks no TLS there"
@@ -167,17 +146,17 @@ def test_whatever_comes_is_an_end_and_no_fault(
 
 
 def test_nobody_is_asked_for_a_certificate_and_who_asks_is_shown_one(authority: Authority) -> None:
-    both = contexts(authority, authority.issue("pbx", HOST))
+    both = contexts(authority.issue("pbx", HOST), authority.file)
     assert both.server.verify_mode == ssl.CERT_NONE
-    asking = server_context(*_files(authority.issue("asking", HOST)), LAB.tls_ciphers, None)
+    asking = contexts(authority.issue("asking", HOST), None).server
     asking.verify_mode = ssl.CERT_REQUIRED
     asking.load_verify_locations(authority.file)
     assert failures(TlsSession(both, HOST), TlsSession(Contexts(asking, both.client))) == ("", "")
 
 
 def test_a_pbx_that_does_not_accept_our_certificate_is_told_what_it_lacks(authority: Authority, tmp_path: Path) -> None:
-    both = contexts(authority, authority.issue("pbx", HOST))
-    asking = server_context(*_files(authority.issue("asking", HOST)), LAB.tls_ciphers, None)
+    both = contexts(authority.issue("pbx", HOST), authority.file)
+    asking = contexts(authority.issue("asking", HOST), None).server
     asking.verify_mode = ssl.CERT_REQUIRED
     asking.load_verify_locations(Authority(tmp_path, "another").file)
     told, _ = failures(TlsSession(both, HOST), TlsSession(Contexts(asking, both.client)))
@@ -195,15 +174,9 @@ def test_files_that_openssl_does_not_take_are_named(authority: Authority, tmp_pa
 def test_the_key_log_has_the_secrets_of_both_ends(authority: Authority, tmp_path: Path) -> None:
     """The NSS key log format that Wireshark reads."""
     files, log = authority.issue("logged", HOST), tmp_path / "keys.log"
-    both = Contexts(
-        server_context(*_files(files), LAB.tls_ciphers, log), client_context(*_files(files), log, verify=False)
-    )
+    both = contexts(files, None, verify=False, key_log=log)
     shake_hands(TlsSession(both, HOST), TlsSession(both))
     lines = log.read_text().splitlines()
     secrets = [line for line in lines if line.startswith("CLIENT_TRAFFIC_SECRET_0 ")]
     assert len(secrets) == 2
     assert len(set(secrets)) == 1
-
-
-def _files(files: Files) -> tuple[Path, Path]:
-    return files.certificate, files.private_key

@@ -1,200 +1,30 @@
 """The edge against real sockets on the loopback: UDP, TCP, what breaks, and the turn around the core."""
 
 import asyncio
-import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.sip.edge import (
+    OPTIONS_LINES,
+    PATIENCE,
+    Answering,
+    Edge,
+    TcpPeer,
+    closed_port,
+    edge,
+    options,
+    play,
+    tcp_listener,
+    tcp_peer,
+    udp_peer,
+)
 from tests.wire import answer, body_of, header, request, told
 from voiceconnector.sip import connections as connections_module
 from voiceconnector.sip.hop import Hop, Local
-from voiceconnector.sip.ids import Ids
-from voiceconnector.sip.message import Request, Response
 from voiceconnector.sip.stack import SipStack
-from voiceconnector.sip.stream import StreamParser
-from voiceconnector.sip.transaction import ClientTransaction, ServerTransaction
-from voiceconnector.sip.transport import ADDRESSES_KNOWN, BATCH, Listener, Transport
-
-PATIENCE = 60.0
-"""Seconds after which something that should have happened has not."""
-OPTIONS_LINES = "From: <sip:a@b>;tag=a\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
-
-
-class Answering:
-    """Answers each request with its own body, and tells what became of those it sent. Breaks on demand."""
-
-    def __init__(self) -> None:
-        self.requests: asyncio.Queue[Request] = asyncio.Queue()
-        self.outcomes: asyncio.Queue[str] = asyncio.Queue()
-        self.faults: list[str] = []
-        self.hops: list[Hop] = []
-
-    def on_request(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        if request.header("subject") == "break":
-            raise RuntimeError("as it was told")
-        self.requests.put_nowait(request)
-        self.hops.append(transaction.hop)
-        transaction.respond(200, "OK", now, body=request.body)
-
-    def on_overload(self, request: Request, hop: Hop, now: float) -> tuple[int, str, str] | None:
-        return 503, "Service Unavailable", ""
-
-    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        self.outcomes.put_nowait(str(response.status_code))
-
-    def on_client_failure(self, transaction: ClientTransaction, status: int, why: str, now: float) -> None:
-        self.outcomes.put_nowait(f"{status}: {why}")
-
-    def on_fault(self, fault: Exception, now: float) -> None:
-        self.faults.append(str(fault))
-
-
-class Edge:
-    """A transport with its stack and core."""
-
-    def __init__(self, settle: Callable[[float], None] = lambda _now: None) -> None:
-        self.core = Answering()
-        self.stack = SipStack(self.core, Ids(random.Random(1)))
-        self.transport = Transport(self.stack, settle=settle, on_fault=self.core.on_fault)
-
-    def send(
-        self, local: Local, address: tuple[str, int], fallback: tuple[str, int] | None = None, body: bytes = b""
-    ) -> None:
-        """Send an OPTIONS."""
-        hop = Hop(local, address, fallback)
-        self.transport.turn(
-            lambda now: self.stack.request("OPTIONS", "sip:c@d", OPTIONS_LINES, body, hop, self.core, [], now)
-        )
-
-    async def outcome(self) -> str:
-        return await asyncio.wait_for(self.core.outcomes.get(), PATIENCE)
-
-
-@asynccontextmanager
-async def edge(settle: Callable[[float], None] = lambda _now: None) -> AsyncIterator[Edge]:
-    made = Edge(settle)
-    try:
-        yield made
-    finally:
-        await made.transport.close()
-
-
-class UdpPeer:
-    """A plain socket."""
-
-    def __init__(self, host: str = "127.0.0.1") -> None:
-        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.socket.setblocking(False)
-        self.socket.bind((host, 0))
-        self.address: tuple[str, int] = self.socket.getsockname()[:2]
-
-    async def receive(self) -> bytes:
-        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.socket, 70_000), PATIENCE)
-
-
-@asynccontextmanager
-async def udp_peer(host: str = "127.0.0.1") -> AsyncIterator[UdpPeer]:
-    peer = UdpPeer(host)
-    try:
-        yield peer
-    finally:
-        peer.socket.close()
-
-
-class TcpPeer:
-    """One end of a connection, cut into messages."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-        self.parser = StreamParser()
-        self.messages: list[bytes] = []
-
-    @property
-    def address(self) -> tuple[str, int]:
-        host, port = self.writer.get_extra_info("sockname")[:2]
-        return host, port
-
-    async def receive(self) -> bytes:
-        while not self.messages:
-            piece = await asyncio.wait_for(self.reader.read(65_536), PATIENCE)
-            assert piece, "the connection was closed"
-            self.messages += self.parser.feed(piece)
-        return self.messages.pop(0)
-
-    async def closed(self) -> None:
-        assert await asyncio.wait_for(self.reader.read(), PATIENCE) == b""
-
-    async def close(self) -> None:
-        self.writer.close()
-        await self.writer.wait_closed()
-
-
-@asynccontextmanager
-async def tcp_peer(local: Local) -> AsyncIterator[TcpPeer]:
-    """Connected to a listener of ours."""
-    peer = TcpPeer(*await asyncio.open_connection(local.host, local.port))
-    try:
-        yield peer
-    finally:
-        await peer.close()
-
-
-class TcpListener:
-    """A peer that we connect to."""
-
-    def __init__(self) -> None:
-        self.connections: asyncio.Queue[TcpPeer] = asyncio.Queue()
-        self.address = ("", 0)
-        self._accepted: list[TcpPeer] = []
-
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = TcpPeer(reader, writer)
-        self._accepted.append(peer)
-        self.connections.put_nowait(peer)
-
-    async def connection(self) -> TcpPeer:
-        return await asyncio.wait_for(self.connections.get(), PATIENCE)
-
-    async def close(self) -> None:
-        for peer in self._accepted:
-            await peer.close()
-
-
-@asynccontextmanager
-async def tcp_listener(port: int = 0) -> AsyncIterator[TcpListener]:
-    listener = TcpListener()
-    server = await asyncio.start_server(listener.accept, "127.0.0.1", port)
-    listener.address = server.sockets[0].getsockname()
-    try:
-        yield listener
-    finally:
-        server.close()
-        await listener.close()
-
-
-def closed_port(kind: socket.SocketKind, host: str = "127.0.0.1") -> int:
-    """A port that nobody listens at."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as sock:
-        sock.bind((host, 0))
-        port: int = sock.getsockname()[1]
-    return port
-
-
-def options(number: int = 1, transport: str = "UDP", headers: str = "", body: bytes = b"") -> bytes:
-    via = f"SIP/2.0/{transport} pbx.invalid;branch=z9hG4bK{number};rport"
-    return request("OPTIONS", via=via, call_id=str(number), headers=headers, body=body)
-
-
-def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        await asyncio.wait_for(scenario(), 4 * PATIENCE)
-
-    asyncio.run(whole())
-
+from voiceconnector.sip.transaction import ClientTransaction
+from voiceconnector.sip.transport import ADDRESSES_KNOWN, BATCH, Listener
 
 # -- UDP
 
@@ -212,7 +42,7 @@ def test_a_datagram_is_answered_to_where_it_came_from(host: str) -> None:
             assert told(reply) == "200"
             assert header(reply, "Via").endswith(f";received={host};rport={peer.address[1]}")
 
-    run(scenario)
+    play(scenario)
 
 
 def test_messages_from_one_source_share_a_hop_and_the_sources_known_are_bounded() -> None:
@@ -239,7 +69,7 @@ def test_a_message_of_60_000_bytes_comes_and_goes() -> None:
             peer.socket.sendto(options(body=b"x" * 60_000), (local.host, local.port))
             assert body_of(await peer.receive()) == b"x" * 60_000
 
-    run(scenario)
+    play(scenario)
 
 
 def test_more_datagrams_than_one_turn_takes_are_all_answered() -> None:
@@ -251,7 +81,7 @@ def test_more_datagrams_than_one_turn_takes_are_all_answered() -> None:
             replies = {header(await peer.receive(), "Call-ID") for _ in range(200)}
             assert replies == {str(number) for number in range(200)}
 
-    run(scenario)
+    play(scenario)
 
 
 def test_a_request_of_ours_leaves_from_its_listener_and_is_answered() -> None:
@@ -266,7 +96,7 @@ def test_a_request_of_ours_leaves_from_its_listener_and_is_answered() -> None:
             peer.socket.sendto(answer(sent), (local.host, local.port))
             assert await ours.outcome() == "200"
 
-    run(scenario)
+    play(scenario)
 
 
 def test_an_unanswered_request_is_repeated_by_the_clock() -> None:
@@ -281,7 +111,7 @@ def test_an_unanswered_request_is_repeated_by_the_clock() -> None:
             assert await peer.receive() == first
             assert 0.4 < clock() - start < 2.0
 
-    run(scenario)
+    play(scenario)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -295,7 +125,7 @@ def test_an_unreachable_port_is_a_transport_error(host: str) -> None:
             assert await ours.outcome() == "503: ICMP says: ECONNREFUSED"
             assert ours.stack.open_transactions == 0
 
-    run(scenario)
+    play(scenario)
 
 
 class Failover(Answering):
@@ -323,7 +153,7 @@ def test_what_follows_from_an_unreachable_port_leaves_at_once() -> None:
             peer.socket.sendto(answer(await peer.receive()), (local.host, local.port))
             assert await ours.outcome() == "200"
 
-    run(scenario)
+    play(scenario)
 
 
 def test_an_unreachable_port_is_no_error_of_others() -> None:
@@ -339,7 +169,7 @@ def test_an_unreachable_port_is_no_error_of_others() -> None:
             outcomes = sorted([await ours.outcome() for _ in range(40)])
             assert outcomes == ["200"] * 20 + ["503: ICMP says: ECONNREFUSED"] * 20
 
-    run(scenario)
+    play(scenario)
 
 
 def test_a_datagram_that_no_network_takes_is_a_transport_error() -> None:
@@ -353,7 +183,7 @@ def test_a_datagram_that_no_network_takes_is_a_transport_error() -> None:
             ours.send(local, peer.address)
             assert told(await peer.receive()) == "OPTIONS"
 
-    run(scenario)
+    play(scenario)
 
 
 # -- TCP
@@ -374,7 +204,7 @@ def test_messages_are_found_in_a_stream_however_it_is_split() -> None:
                 peer.writer.write(options(3, "TCP") + options(4, "TCP"))
                 assert [header(await peer.receive(), "Call-ID") for _ in range(2)] == ["3", "4"]
 
-    run(scenario)
+    play(scenario)
 
 
 def test_a_ping_is_answered_with_a_pong() -> None:
@@ -389,7 +219,7 @@ def test_a_ping_is_answered_with_a_pong() -> None:
                 peer.writer.write(options(1, "TCP"))
                 assert told(await peer.receive()) == "200"
 
-    run(scenario)
+    play(scenario)
 
 
 def test_a_stream_that_cannot_be_framed_is_answered_and_closed() -> None:
@@ -403,7 +233,7 @@ def test_a_stream_that_cannot_be_framed_is_answered_and_closed() -> None:
                 assert [told(await peer.receive()) for _ in range(2)] == ["200", "400"]
                 await peer.closed()
 
-    run(scenario)
+    play(scenario)
 
 
 def test_a_peer_that_connected_gets_our_requests_on_that_connection() -> None:
@@ -421,7 +251,7 @@ def test_a_peer_that_connected_gets_our_requests_on_that_connection() -> None:
                 peer.writer.write(answer(sent))
                 assert await ours.outcome() == "200"
 
-    run(scenario)
+    play(scenario)
 
 
 def test_a_connection_of_ours_carries_all_requests_and_those_of_the_peer() -> None:
@@ -443,7 +273,7 @@ def test_a_connection_of_ours_carries_all_requests_and_those_of_the_peer() -> No
             peer.writer.write(options(1, "TCP"))
             assert told(await peer.receive()) == "200"
 
-    run(scenario)
+    play(scenario)
 
 
 def test_after_a_peer_has_closed_the_next_request_opens_a_connection() -> None:
@@ -463,7 +293,7 @@ def test_after_a_peer_has_closed_the_next_request_opens_a_connection() -> None:
             second.writer.write(answer(await second.receive()))
             assert await ours.outcome() == "200"
 
-    run(scenario)
+    play(scenario)
 
 
 def test_an_answer_whose_connection_is_gone_opens_one_to_the_port_in_via() -> None:
@@ -482,7 +312,7 @@ def test_an_answer_whose_connection_is_gone_opens_one_to_the_port_in_via() -> No
             peer = await listener.connection()
             assert told(await peer.receive()) == "200"
 
-    run(scenario)
+    play(scenario)
 
 
 def test_a_refused_connection_is_a_transport_error() -> None:
@@ -498,7 +328,7 @@ def test_a_refused_connection_is_a_transport_error() -> None:
                 assert (await ours.outcome()).startswith(f"503: cannot connect to TCP 127.0.0.1:{port}: ")
             assert ours.stack.open_transactions == 0
 
-    run(scenario)
+    play(scenario)
 
 
 def test_a_peer_that_reads_nothing_is_cut_off() -> None:
@@ -517,7 +347,7 @@ def test_a_peer_that_reads_nothing_is_cut_off() -> None:
                     await asyncio.sleep(0)
                 assert not ours.transport.connections
 
-    run(scenario)
+    play(scenario)
 
 
 def test_connections_beyond_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -534,7 +364,7 @@ def test_connections_beyond_the_limit_are_refused(monkeypatch: pytest.MonkeyPatc
                 first.writer.write(options(2, "TCP"))
                 assert told(await first.receive()) == "200"
 
-    run(scenario)
+    play(scenario)
 
 
 # -- the turn
@@ -553,7 +383,7 @@ def test_a_fault_of_ours_ends_in_its_turn_and_the_reader_lives_on() -> None:
                 assert header(await connected.receive(), "Call-ID") == "4"
             assert ours.core.faults == ["as it was told"] * 2
 
-    run(scenario)
+    play(scenario)
 
 
 def test_a_fault_in_a_timer_or_while_settling_stops_nothing() -> None:
@@ -585,7 +415,7 @@ def test_a_fault_in_a_timer_or_while_settling_stops_nothing() -> None:
         def on_timer(self, name: str, now: float) -> None:
             self.core.outcomes.put_nowait("rung")
 
-    run(scenario)
+    play(scenario)
 
 
 def test_what_was_decided_is_handed_on_before_answers_leave() -> None:
@@ -602,7 +432,7 @@ def test_what_was_decided_is_handed_on_before_answers_leave() -> None:
         assert order[0] == "settled with 1 to send"
 
     stacks: list[SipStack] = []
-    run(scenario)
+    play(scenario)
 
 
 # -- opening and closing
@@ -619,7 +449,7 @@ def test_a_port_in_use_cannot_be_opened() -> None:
                 await others.transport.open_tcp("there", "127.0.0.1", tcp.port)
             assert others.stack.locals == {}
 
-    run(scenario)
+    play(scenario)
 
 
 def test_closing_sends_what_is_left_and_frees_the_ports() -> None:
@@ -646,7 +476,7 @@ def test_closing_sends_what_is_left_and_frees_the_ports() -> None:
                 again.transport.open_udp("here", "127.0.0.1", udp.port)
                 await again.transport.open_tcp("here", "127.0.0.1", tcp.port)
 
-    run(scenario)
+    play(scenario)
 
 
 # -- overload

@@ -2,25 +2,24 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.sip.test_transport import (
+from tests.sip.edge import (
     PATIENCE,
     Edge,
+    Run,
     TcpPeer,
     UdpPeer,
     closed_port,
+    connected,
     edge,
     options,
     tcp_listener,
     udp_peer,
+    until,
 )
 from tests.wire import header, told
-from voiceconnector.app import new_event_loop
-from voiceconnector.sip.hop import Local
 from voiceconnector.sip.reach import LOST
 
 SILENCE = 0.15
@@ -28,48 +27,14 @@ SILENCE = 0.15
 DELAY = 0.05
 
 
-@pytest.fixture(params=["asyncio", "as the program runs"])
-def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[None]]], None]:
-    """Runs a scenario on the plain event loop, and on the one that `serve` takes (uvloop where it is installed)."""
-    factory = asyncio.new_event_loop if request.param == "asyncio" else new_event_loop
-
-    def running(scenario: Callable[[], Awaitable[None]]) -> None:
-        async def whole() -> None:
-            await asyncio.wait_for(scenario(), 4 * PATIENCE)
-
-        with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(whole())
-
-    return running
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
 async def hears_nothing(peer: UdpPeer) -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer.socket, 70_000), SILENCE)
 
 
-@asynccontextmanager
-async def connected(local: Local) -> AsyncIterator[TcpPeer]:
-    """A connection to a listener of ours, which may end in a reset."""
-    peer = TcpPeer(*await asyncio.open_connection(local.host, local.port))
-    try:
-        yield peer
-    finally:
-        peer.writer.transport.abort()
-
-
 async def is_reset(peer: TcpPeer) -> None:
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(peer.reader.read(), PATIENCE)
-
-
-Run = Callable[[Callable[[], Awaitable[None]]], None]
 
 
 # -- down

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sip.test_transport import PATIENCE, edge
+from tests.sip.edge import PATIENCE, edge
 from voiceconnector.app import new_event_loop
 
 

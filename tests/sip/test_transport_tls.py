@@ -3,69 +3,42 @@
 import asyncio
 import errno
 import logging
-import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 import pytest
 
-from tests.authority import LONG_AGO, Authority, Files
+from tests.authority import LONG_AGO, Authority, Files, contexts
 from tests.interop.emulator import needs_ipv6
-from tests.sip.test_transport import PATIENCE, Edge, TcpListener, TcpPeer, edge, options, tcp_listener, tcp_peer
+from tests.sip.edge import (
+    PATIENCE,
+    Edge,
+    Run,
+    TcpListener,
+    TcpPeer,
+    connected,
+    edge,
+    options,
+    tcp_listener,
+    tcp_peer,
+    until,
+)
 from tests.wire import answer, told
-from voiceconnector.app import new_event_loop
 from voiceconnector.sip import connections as connections_module
-from voiceconnector.sip.hop import Hop, Local
+from voiceconnector.sip.hop import Local
 from voiceconnector.sip.reach import LOST
-from voiceconnector.sip.tls import Contexts, client_context, server_context
-from voiceconnector.trunk.profile import LAB
 
-Run = Callable[[Callable[[], Awaitable[None]]], None]
 HOST = "127.0.0.1"
 NAME = "pbx.example"
-
-
-@pytest.fixture(params=["asyncio", "as the program runs"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a scenario on the plain event loop, and on the one that `serve` takes (uvloop where it is installed)."""
-    factory = asyncio.new_event_loop if request.param == "asyncio" else new_event_loop
-
-    def running(scenario: Callable[[], Awaitable[None]]) -> None:
-        async def whole() -> None:
-            await asyncio.wait_for(scenario(), 4 * PATIENCE)
-
-        with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(whole())
-
-    return running
-
-
-@pytest.fixture(autouse=True)
-def _no_system_cas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To read the system's CAs takes longer than any of these tests."""
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-def contexts(authority: Authority, *, verify: bool = True, name: str = "trunk", host: str = HOST) -> Contexts:
-    ours = authority.issue(name, host)
-    return Contexts(
-        server_context(ours.certificate, ours.private_key, LAB.tls_ciphers, None),
-        client_context(ours.certificate, ours.private_key, None, verify=verify, ca=authority.file),
-    )
 
 
 @asynccontextmanager
 async def tls_edge(authority: Authority, *, verify: bool = True) -> AsyncIterator[tuple[Edge, Local]]:
     async with edge() as ours:
-        ours.transport.connections.tls = contexts(authority, verify=verify)
+        ours.transport.connections.tls = contexts(authority.issue("trunk", HOST), authority.file, verify=verify)
         yield ours, await ours.transport.open_tls("here", HOST, 0)
 
 
@@ -73,44 +46,18 @@ def trusting(authority: Authority) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(authority.file))
 
 
-@asynccontextmanager
-async def tls_peer(local: Local, context: ssl.SSLContext) -> AsyncIterator[TcpPeer]:
-    """Connected to a listener of ours."""
-    peer = TcpPeer(*await asyncio.open_connection(local.host, local.port, ssl=context))
-    try:
-        yield peer
-    finally:
-        peer.writer.transport.abort()
-
-
-@asynccontextmanager
-async def tls_listener(files: Files, minimum: ssl.TLSVersion | None = None) -> AsyncIterator[TcpListener]:
+def tls_listener(files: Files) -> AbstractAsyncContextManager[TcpListener]:
     """A peer that we connect to."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.certificate, files.private_key)
-    if minimum:
-        context.minimum_version = minimum
-    listener = TcpListener()
-    server = await asyncio.start_server(listener.accept, HOST, 0, ssl=context)
-    listener.address = server.sockets[0].getsockname()
-    try:
-        yield listener
-    finally:
-        server.close()
-        await listener.close()
+    return tcp_listener(context=context)
 
 
-def ask(ours: Edge, local: Local, address: tuple[str, int], server_name: str = "") -> None:
-    """Send an OPTIONS to somebody who is expected to have a name."""
-    hop = Hop(local, address, None, server_name)
-    lines = "From: <sip:a@b>;tag=a\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
-    ours.transport.turn(lambda now: ours.stack.request("OPTIONS", "sip:c@d", lines, b"", hop, ours.core, [], now))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.001)
+async def answering(pbx: TcpListener, ours: Edge) -> None:
+    """The PBX answers what it is asked on a new connection."""
+    peer = await pbx.connection()
+    peer.writer.write(answer(await peer.receive()))
+    assert await ours.outcome() == "200"
 
 
 # -- who connects to us
@@ -125,7 +72,7 @@ def test_a_request_is_answered_on_the_connection_it_came_on(
     async def scenario() -> None:
         context = trusting(authority)
         context.minimum_version = context.maximum_version = version
-        async with tls_edge(authority) as (ours, local), tls_peer(local, context) as peer:
+        async with tls_edge(authority) as (ours, local), connected(local, context) as peer:
             for number in range(3):
                 peer.writer.write(options(number, "TLS"))
                 assert told(await peer.receive()) == "200"
@@ -139,7 +86,7 @@ def test_a_message_in_many_records_and_many_in_one_are_framed(run: Run, authorit
     """RFC 3261 18.3."""
 
     async def scenario() -> None:
-        async with tls_edge(authority) as (_, local), tls_peer(local, trusting(authority)) as peer:
+        async with tls_edge(authority) as (_, local), connected(local, trusting(authority)) as peer:
             for byte in options(1, "TLS"):
                 peer.writer.write(bytes([byte]))
             peer.writer.write(options(2, "TLS") + b"\r\n\r\n" + options(3, "TLS", body=b"x" * 40_000))
@@ -154,12 +101,12 @@ def test_over_ipv6_the_address_is_verified_too(run: Run, authority: Authority) -
 
     async def scenario() -> None:
         async with edge() as ours:
-            ours.transport.connections.tls = contexts(authority, host="::1", name="six")
+            ours.transport.connections.tls = contexts(authority.issue("six", "::1"), authority.file)
             local = await ours.transport.open_tls("here", "::1", 0)
-            async with tls_peer(local, trusting(authority)) as peer:
+            async with connected(local, trusting(authority)) as peer:
                 peer.writer.write(options(1, "TLS"))
                 assert told(await peer.receive()) == "200"
-            ask(ours, local, ("::1", local.port))
+            ours.send(local, ("::1", local.port))
             assert await ours.outcome() == "200", "it called itself"
 
     run(scenario)
@@ -169,7 +116,7 @@ def test_keep_alives_are_answered_through_tls(run: Run, authority: Authority) ->
     """RFC 5626 4.4.1."""
 
     async def scenario() -> None:
-        async with tls_edge(authority) as (_, local), tls_peer(local, trusting(authority)) as peer:
+        async with tls_edge(authority) as (_, local), connected(local, trusting(authority)) as peer:
             peer.writer.write(b"\r\n\r\n")
             assert await asyncio.wait_for(peer.reader.readexactly(2), PATIENCE) == b"\r\n"
 
@@ -178,7 +125,7 @@ def test_keep_alives_are_answered_through_tls(run: Run, authority: Authority) ->
 
 def test_a_peer_that_ends_in_good_order_leaves_nothing(run: Run, authority: Authority) -> None:
     async def scenario() -> None:
-        async with tls_edge(authority) as (ours, local), tls_peer(local, trusting(authority)) as peer:
+        async with tls_edge(authority) as (ours, local), connected(local, trusting(authority)) as peer:
             peer.writer.write(options(1, "TLS"))
             await peer.receive()
             peer.writer.close()
@@ -204,10 +151,10 @@ def test_plain_sip_at_the_tls_port_is_told_apart(
 
 def test_new_certificates_are_for_new_connections_and_old_ones_go_on(run: Run, authority: Authority) -> None:
     async def scenario() -> None:
-        async with tls_edge(authority) as (ours, local), tls_peer(local, trusting(authority)) as old:
+        async with tls_edge(authority) as (ours, local), connected(local, trusting(authority)) as old:
             before = old.writer.get_extra_info("peercert")["serialNumber"]
-            ours.transport.connections.tls = contexts(authority, name="renewed")
-            async with tls_peer(local, trusting(authority)) as new:
+            ours.transport.connections.tls = contexts(authority.issue("renewed", HOST), authority.file)
+            async with connected(local, trusting(authority)) as new:
                 assert new.writer.get_extra_info("peercert")["serialNumber"] != before
                 for peer, number in ((old, 1), (new, 2)):
                     peer.writer.write(options(number, "TLS"))
@@ -224,8 +171,8 @@ def test_requests_to_a_pbx_share_a_connection_that_is_used_both_ways(run: Run, a
 
     async def scenario() -> None:
         async with tls_edge(authority) as (ours, local), tls_listener(authority.issue("pbx", NAME)) as pbx:
-            ask(ours, local, pbx.address, NAME)
-            ask(ours, local, pbx.address, NAME)
+            ours.send(local, pbx.address, server_name=NAME)
+            ours.send(local, pbx.address, server_name=NAME)
             peer = await pbx.connection()
             for _ in range(2):
                 peer.writer.write(answer(await peer.receive()))
@@ -242,11 +189,9 @@ def test_a_connection_verified_for_one_name_does_not_serve_another(run: Run, aut
 
     async def scenario() -> None:
         async with tls_edge(authority) as (ours, local), tls_listener(authority.issue("pbx", NAME)) as pbx:
-            ask(ours, local, pbx.address, NAME)
-            peer = await pbx.connection()
-            peer.writer.write(answer(await peer.receive()))
-            assert await ours.outcome() == "200"
-            ask(ours, local, pbx.address, "other.example")
+            ours.send(local, pbx.address, server_name=NAME)
+            await answering(pbx, ours)
+            ours.send(local, pbx.address, server_name="other.example")
             assert "not for the host other.example" in await ours.outcome()
 
     run(scenario)
@@ -276,15 +221,13 @@ def test_a_certificate_that_is_not_accepted_is_the_outcome_of_the_request(
     async def scenario() -> None:
         async with tls_listener(files) as pbx:
             async with tls_edge(authority) as (ours, local):
-                ask(ours, local, pbx.address, NAME)
+                ours.send(local, pbx.address, server_name=NAME)
                 outcome = await ours.outcome()
                 assert outcome.startswith(f"503: TLS with {HOST}:{pbx.address[1]} failed: {reason}")
                 assert "profile.verify_tls_certificates" in outcome
             async with tls_edge(authority, verify=False) as (ours, local):
-                ask(ours, local, pbx.address, NAME)
-                peer = await pbx.connection()
-                peer.writer.write(answer(await peer.receive()))
-                assert await ours.outcome() == "200"
+                ours.send(local, pbx.address, server_name=NAME)
+                await answering(pbx, ours)
 
     run(scenario)
 
@@ -297,7 +240,7 @@ def test_a_name_that_no_server_can_have_is_the_outcome_of_the_request(
 
     async def scenario() -> None:
         async with tls_edge(authority) as (ours, local), tcp_listener() as pbx:
-            ask(ours, local, pbx.address, name)
+            ours.send(local, pbx.address, server_name=name)
             assert f"{name} cannot be the name of a TLS server" in await ours.outcome()
             await until(lambda: not len(ours.transport.connections))
 
@@ -307,7 +250,7 @@ def test_a_name_that_no_server_can_have_is_the_outcome_of_the_request(
 def test_a_pbx_that_speaks_plain_tcp_is_the_outcome_of_the_request(run: Run, authority: Authority) -> None:
     async def scenario() -> None:
         async with tls_edge(authority) as (ours, local), tcp_listener() as pbx:
-            ask(ours, local, pbx.address, NAME)
+            ours.send(local, pbx.address, server_name=NAME)
             peer = await pbx.connection()
             await peer.reader.read(1)
             peer.writer.write(b"SIP/2.0 400 Bad Request\r\n\r\n")
@@ -319,7 +262,7 @@ def test_a_pbx_that_speaks_plain_tcp_is_the_outcome_of_the_request(run: Run, aut
 def test_a_pbx_that_hangs_up_in_the_handshake_is_the_outcome_of_the_request(run: Run, authority: Authority) -> None:
     async def scenario() -> None:
         async with tls_edge(authority) as (ours, local), tcp_listener() as pbx:
-            ask(ours, local, pbx.address, NAME)
+            ours.send(local, pbx.address, server_name=NAME)
             peer = await pbx.connection()
             await peer.reader.read(1)
             peer.writer.close()
@@ -336,7 +279,7 @@ def test_a_pbx_that_is_silent_in_the_handshake_is_left(
 
     async def scenario() -> None:
         async with tls_edge(authority) as (ours, local), tcp_listener() as pbx:
-            ask(ours, local, pbx.address, NAME)
+            ours.send(local, pbx.address, server_name=NAME)
             assert (await ours.outcome()).endswith("the TLS handshake is not over in time")
             await until(lambda: not len(ours.transport.connections))
 
@@ -357,18 +300,16 @@ def test_a_message_that_dribbles_in_is_cut_off(
         async with tls_edge(authority) as (ours, local):
             if transport == "TCP":
                 local = await ours.transport.open_tcp("here", HOST, 0)
-            context = trusting(authority) if transport == "TLS" else None
-            peer = TcpPeer(*await asyncio.open_connection(local.host, local.port, ssl=context))
-            peer.writer.write(options(1, transport))
-            assert told(await peer.receive()) == "200"
-            for byte in options(2, transport) * 3:
-                if not len(ours.transport.connections):
-                    break
-                peer.writer.write(bytes([byte]))
-                await asyncio.sleep(0.01)
-            assert ours.stack.dropped["a connection: a message that has begun has no end in time"] == 1
-            assert ours.core.requests.qsize() == 1
-            peer.writer.close()
+            async with connected(local, trusting(authority) if transport == "TLS" else None) as peer:
+                peer.writer.write(options(1, transport))
+                assert told(await peer.receive()) == "200"
+                for byte in options(2, transport) * 3:
+                    if not len(ours.transport.connections):
+                        break
+                    peer.writer.write(bytes([byte]))
+                    await asyncio.sleep(0.01)
+                assert ours.stack.dropped["a connection: a message that has begun has no end in time"] == 1
+                assert ours.core.requests.qsize() == 1
 
     run(scenario)
 
@@ -444,7 +385,7 @@ def test_a_peer_that_is_gone_without_a_word_is_found_by_the_kernel(run: Run, aut
     """RFC 1122 4.2.3.6, RFC 5482: asked after 30 s of silence, and left after 30 s without an acknowledgement."""
 
     async def scenario() -> None:
-        async with tls_edge(authority) as (ours, local), tls_peer(local, trusting(authority)):
+        async with tls_edge(authority) as (ours, local), connected(local, trusting(authority)):
             await until(lambda: bool(len(ours.transport.connections)))
             (connection,) = ours.transport.connections._open
             assert connection._stream
@@ -462,7 +403,7 @@ def test_a_connection_that_the_kernel_gives_up_fails_what_waits_on_it(run: Run, 
 
     async def scenario() -> None:
         async with tls_edge(authority) as (ours, local), tls_listener(authority.issue("pbx", NAME)) as pbx:
-            ask(ours, local, pbx.address, NAME)
+            ours.send(local, pbx.address, server_name=NAME)
             await (await pbx.connection()).receive()
             (connection,) = ours.transport.connections._open
             stream = connection._stream
@@ -479,7 +420,7 @@ def test_a_connection_that_the_kernel_gives_up_fails_what_waits_on_it(run: Run, 
 
 def test_a_region_that_is_down_is_silent_over_tls_and_resets_afterwards(run: Run, authority: Authority) -> None:
     async def scenario() -> None:
-        async with tls_edge(authority) as (ours, local), tls_peer(local, trusting(authority)) as peer:
+        async with tls_edge(authority) as (ours, local), connected(local, trusting(authority)) as peer:
             peer.writer.write(options(1, "TLS"))
             await peer.receive()
             ours.transport.impede("here", LOST)
@@ -496,7 +437,7 @@ def test_a_region_that_is_down_is_silent_over_tls_and_resets_afterwards(run: Run
 
 def test_a_slow_region_keeps_the_order_of_what_tls_carries(run: Run, authority: Authority) -> None:
     async def scenario() -> None:
-        async with tls_edge(authority) as (ours, local), tls_peer(local, trusting(authority)) as peer:
+        async with tls_edge(authority) as (ours, local), connected(local, trusting(authority)) as peer:
             ours.transport.impede("here", 0.02)
             for number in range(5):
                 peer.writer.write(options(number, "TLS"))
