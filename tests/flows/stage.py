@@ -272,9 +272,11 @@ class Stage:
         self.ports.told.append(event)
         self.run()
 
-    def answered(self, headers: str = "") -> tuple[Session, Session]:
+    def answered(
+        self, headers: str = "", *, transport: str = "UDP", body: bytes | None = None
+    ) -> tuple[Session, Session]:
         """A call between PBX and far telephone that is up; their sessions."""
-        caller = self.pbx.dial(headers=headers)
+        caller = self.pbx.dial(headers=headers, transport=transport, body=body)
         self.run()
         self.far.pick_up()
         self.run()

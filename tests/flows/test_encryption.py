@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows.inbound import NUMBER, ONE, TWO, Inbound, route
 from tests.flows.stage import CONNECTOR, FAR, FAR_SDP, PBX, REGION, TERMINATION, TRUNK, Stage, sdp
-from tests.flows.test_in_call import answering
+from tests.flows.test_in_call import answering, sides
 from tests.phone import SDP
 from tests.wire import body_of, header
 from voiceconnector.media.plan import Srtp, StreamPlan
@@ -98,10 +98,7 @@ def test_two_calls_have_two_keys() -> None:
     stage = encrypted()
     keys = []
     for _ in range(2):
-        stage.pbx.dial(transport="TLS", body=secure())
-        stage.run()
-        stage.far.pick_up()
-        stage.run()
+        stage.answered(transport="TLS", body=secure())
         keys.append(key_of(stage.pbx.bodies[-1]))
         stage.pbx.session.hang_up(stage.now)
         stage.run()
@@ -146,10 +143,7 @@ def test_an_offer_without_a_usable_key_is_488_in_plain_words(body: bytes, warn_c
 def test_no_key_of_a_call_is_shown_anywhere() -> None:
     """Neither theirs nor ours: in what is explained, listed, told as an event, drawn as a ladder, or printed."""
     stage = encrypted()
-    stage.pbx.dial(transport="TLS", body=secure())
-    stage.run()
-    stage.far.pick_up()
-    stage.run()
+    stage.answered(transport="TLS", body=secure())
     keys = [THEIRS, key_of(stage.pbx.bodies[-1])]
     packets = [Packet(time, "TLS", "pbx", "trunk", data) for time, _, _, data in stage.history.log]
     shown = [
@@ -176,10 +170,7 @@ def test_plain_signalling_is_blocked_before_media_is_looked_at() -> None:
 def test_the_pbx_changes_its_key() -> None:
     """RFC 4568 7.1.4: a new key in a re-INVITE; ours, and what the PSTN was told, stay."""
     stage = encrypted()
-    stage.pbx.dial(transport="TLS", body=secure())
-    stage.run()
-    stage.far.pick_up()
-    stage.run()
+    stage.answered(transport="TLS", body=secure())
     ours = key_of(stage.pbx.bodies[-1])
     stage.far.when_asked = answering(FAR_SDP)
     stage.pbx.session.send("INVITE", stage.now, SDP, secure(key=THEIR_OTHER, version=2))
@@ -201,12 +192,9 @@ def test_the_pbx_changes_its_key() -> None:
 def test_hold_and_resume_keep_the_keys(who: str) -> None:
     """RFC 3264 8.4."""
     stage = encrypted()
-    stage.pbx.dial(transport="TLS", body=secure())
-    stage.run()
-    stage.far.pick_up()
-    stage.run()
+    stage.answered(transport="TLS", body=secure())
     before = stage.plan
-    asker, asked = (stage.pbx, stage.far) if who == "pbx" else (stage.far, stage.pbx)
+    asker, asked, _ = sides(stage, who)
 
     def described(phone: object, direction: str, version: int) -> bytes:
         if phone is stage.pbx:
@@ -228,12 +216,9 @@ def test_hold_and_resume_keep_the_keys(who: str) -> None:
 def test_a_refresh_without_change_does_not_touch_the_relay(who: str) -> None:
     """RFC 4028 7.4."""
     stage = encrypted()
-    stage.pbx.dial(transport="TLS", body=secure())
-    stage.run()
-    stage.far.pick_up()
-    stage.run()
+    stage.answered(transport="TLS", body=secure())
     plans = len(stage.ports.plans[1])
-    asker, asked = (stage.pbx, stage.far) if who == "pbx" else (stage.far, stage.pbx)
+    asker, asked, _ = sides(stage, who)
     asked.when_asked = answering(FAR_SDP if who == "pbx" else secure())
     asker.session.send("INVITE", stage.now, SDP, secure() if who == "pbx" else FAR_SDP)
     stage.run()
@@ -294,10 +279,7 @@ def test_requiring_encryption_counts_from_the_next_call() -> None:
 def test_secure_rtp_over_plain_sip_is_carried_and_told() -> None:
     """RFC 4568 8: the keys are as secret as the signalling."""
     stage = Stage()
-    stage.pbx.dial(body=secure())
-    stage.run()
-    stage.far.pick_up()
-    stage.run()
+    stage.answered(body=secure())
     assert protection_of(stage)[0] is not None
     stage.pbx.session.hang_up(stage.now)
     stage.end(completed=1)

@@ -94,10 +94,7 @@ def test_a_call_may_be_a_fax_from_its_first_offer() -> None:
 def test_fax_is_refused_where_encryption_is_required(who: str) -> None:
     """T.38 over UDPTL is not encrypted; the call stays audio, and the user is told."""
     stage = encrypted()
-    stage.pbx.dial(transport="TLS", body=secure())
-    stage.run()
-    stage.far.pick_up()
-    stage.run()
+    stage.answered(transport="TLS", body=secure())
     before = stage.plan
     asker, asked, _ = sides(stage, who)
     asker.session.send("INVITE", stage.now, SDP, fax(PBX if who == "pbx" else FAR))

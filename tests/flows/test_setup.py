@@ -563,10 +563,7 @@ def test_the_caller_hangs_up_a_ringing_call_with_bye() -> None:
 def test_a_second_far_side_that_answers_is_hung_up() -> None:
     """RFC 3261 13.2.2.4: the network behind forks, two of its branches answer."""
     stage = Stage()
-    stage.pbx.dial()
-    stage.run()
-    stage.far.pick_up()
-    stage.run()
+    stage.answered()
     other = stage.sent("far>trunk 200 INVITE").replace(
         b";tag=" + stage.far.session.dialog.local_tag.encode(), b";tag=other"
     )
