@@ -336,14 +336,19 @@ class PhoneCall:
 
     def on_ack(self, session: Session, request: Request, now: float) -> None:
         answer = _description(request)
-        if answer is None or self._endpoint is None:
-            return
+        if answer is not None and self._endpoint:
+            self._take_answer(answer, now)
+
+    def _take_answer(self, answer: bytes, now: float) -> bool:
+        """Go on as our offer was answered; False: that cannot be, and we have hung up."""
+        assert self._endpoint
         try:
             self._stream = self._endpoint.accept(answer)
         except NegotiationError:
             self.hang_up(now)
-            return
+            return False
         self._connect()
+        return True
 
     def on_cancel(self, session: Session, request: Request, now: float) -> None:
         if session.state == ENDED:
@@ -359,15 +364,9 @@ class PhoneCall:
 
     def on_answer(self, session: Session, response: Response, now: float) -> None:
         session.acknowledge(now)
-        assert self._endpoint
-        try:
-            self._stream = self._endpoint.accept(_description(response) or b"")
-        except NegotiationError:
-            self.hang_up(now)
-            return
-        self._connect()
-        assert self.behaviour.hang_up_after is not None
-        self._timer = self.network.stack.timers.start(self.behaviour.hang_up_after, self, "hang up", now)
+        if self._take_answer(_description(response) or b"", now):
+            assert self.behaviour.hang_up_after is not None
+            self._timer = self.network.stack.timers.start(self.behaviour.hang_up_after, self, "hang up", now)
 
     def on_failure(self, session: Session, status_code: int, reason: str, now: float) -> None:
         self._finish()
@@ -377,13 +376,10 @@ class PhoneCall:
         if response.method != "INVITE" or not 200 <= response.status_code < 300:
             return
         session.acknowledge(now)
-        assert self._endpoint
-        try:
-            self._stream = self._endpoint.accept(_description(response) or b"")
-        except NegotiationError:
-            self.hang_up(now)
+        if not self._take_answer(_description(response) or b"", now):
             return
-        self._connect()
+        assert self._endpoint
+        assert self._stream
         if self._stream.is_fax and not self._stream.remote_rtp:
             session.send("INVITE", now, _ALLOW + _SDP, self._endpoint.offer())
 
