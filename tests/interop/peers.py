@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.authority import Files
-from tests.interop.emulator import SBC_CONFIGS, Place, Transport, wait_for
+from tests.interop.emulator import SBC_CONFIGS, Emulator, Place, Transport, wait_for
 
 PACKAGES = {
     "sipp": "sip-tester", "baresip": "baresip-core", "stunnel": "stunnel4", "openssl": "openssl",
@@ -165,7 +165,7 @@ class Baresip:
 
     def __init__(
         self,
-        place: Place,
+        emulator: Emulator,
         folder: Path,
         account: str = "",
         called: str = "",
@@ -174,6 +174,7 @@ class Baresip:
         files: Sequence[Path] = (),
         repeated: int = 1,
     ) -> None:
+        self._emulator = emulator
         self.folder = folder / "baresip"
         shutil.copytree(SBC_CONFIGS / "baresip", self.folder)
         _repeat(self.folder / "said.wav", repeated)
@@ -181,7 +182,7 @@ class Baresip:
             shutil.copy(file, self.folder)
         for name, more in (("config", more_config), ("accounts", more_accounts)):
             file = self.folder / name
-            file.write_text(place.move(file.read_text() + more))
+            file.write_text(emulator.place.move(file.read_text() + more))
         self._output = folder / "baresip.log"
         with self._output.open("w") as output:
             command = [program("baresip"), "-f", "."]
@@ -190,6 +191,20 @@ class Baresip:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
+
+    def __enter__(self) -> "Baresip":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, whatever it does, and print what it and the emulator had to say."""
+        self._process.kill()
+        self._process.wait()
+        print(self.output(), f"The emulator's log:\n{self._emulator.log()}", sep="\n")
+
+    def listens(self, port: int, transport: Transport) -> None:
+        """Wait until it can be called at this port of its configuration."""
+        address = self._emulator.place.at("127.0.0.1", port)
+        wait_for("baresip to listen", lambda: is_bound(*address, transport))
 
     def output(self) -> str:
         """What it printed so far."""
@@ -204,11 +219,6 @@ class Baresip:
         )
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(timeout=60)
-
-    def close(self) -> None:
-        """End it, whatever it does."""
-        self._process.kill()
-        self._process.wait()
 
     def said(self) -> list[int]:
         """Samples of the file that it speaks."""
@@ -286,6 +296,12 @@ class Capture:
             raise
         if self._process.poll() is not None:
             pytest.skip(f"tshark may not capture here, which needs root: {self._log.read_text().strip()}")
+
+    def __enter__(self) -> "Capture":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _started(self) -> bool:
         return "Capture started" in self._log.read_text()

@@ -46,12 +46,8 @@ def same(said: int, heard: int) -> bool:
 @pytest.mark.parametrize("account", ACCOUNTS.values(), ids=ACCOUNTS)
 def test_baresip_hears_what_it_said(account: str, emulator: Emulator, tmp_path: Path) -> None:
     """G.711 both ways, through the trunk to the emulated PSTN, which echoes, and back."""
-    baresip = Baresip(emulator.place, tmp_path, account, "+12065550199")
-    try:
+    with Baresip(emulator, tmp_path, account, "+12065550199") as baresip:
         baresip.finish()
-    finally:
-        baresip.close()
-        print(baresip.output(), f"The emulator's log:\n{emulator.log()}", sep="\n")
     said, heard = baresip.said(), baresip.heard()
     for start in range(4000, len(said) - 8000, 4000):
         offset = find(said[start : start + WINDOW // 4], heard)

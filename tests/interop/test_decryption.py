@@ -46,15 +46,9 @@ def emulator(folder: Path) -> Iterator[Emulator]:
 @pytest.fixture(scope="module")
 def call(emulator: Emulator, folder: Path) -> Call:
     """A call of baresip over TLS, with SDES mandatory; what was on the wire is in capture.pcapng."""
-    capture = Capture(emulator.place, folder)
-    baresip = baresip_over_tls(emulator, folder, ACCOUNT, ECHO)
-    try:
+    with Capture(emulator.place, folder) as capture, baresip_over_tls(emulator, folder, ACCOUNT, ECHO) as baresip:
         baresip.finish()
         capture.stop()
-    finally:
-        baresip.close()
-        capture.close()
-        print(baresip.output(), f"The emulator's log:\n{emulator.log()}", sep="\n")
     (call,) = [call for call in emulator.calls() if call.fields["From"] == "+12065550104"]
     call.counters()
     return call

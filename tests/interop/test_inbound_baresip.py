@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.emulator import Emulator, Transport, configuration, new_place, running_emulator, wait_for
-from tests.interop.peers import Baresip, Capture, is_bound, program
+from tests.interop.emulator import Emulator, Transport, configuration, new_place, running_emulator
+from tests.interop.peers import Baresip, Capture, program
 from tests.interop.test_baresip import WINDOW, find, same
 from tests.interop.test_inbound_failover import NOBODY, connector
 
@@ -51,14 +51,10 @@ def audio(capture: Capture) -> dict[tuple[str, str], list[str]]:
 def test_baresip_takes_the_call_that_two_targets_did_not(emulator: Emulator, tmp_path: Path) -> None:
     """Guide p. 61: the next priority is used when the routes before it have failed."""
     account = f"<sip:{THIRD_CHOICE}@127.0.0.1>;regint=0;answermode=auto;audio_codecs=PCMU/8000/1\n"
-    baresip = Baresip(emulator.place, tmp_path, more_accounts=account)
-    try:
-        wait_for("baresip to listen", lambda: is_bound(*emulator.place.at("127.0.0.1", 5080), "udp"))
+    with Baresip(emulator, tmp_path, more_accounts=account) as baresip:
+        baresip.listens(5080, "udp")
         done = emulator.command("call", "--to", THIRD_CHOICE, "--duration", "2")
         assert done.returncode == 0, done.stdout + done.stderr
-    finally:
-        baresip.close()
-        print(baresip.output(), f"The emulator's log:\n{emulator.log()}", sep="\n")
     assert "Audio went both ways" in done.stdout
     call = next(call for call in emulator.calls() if call.fields["To"] == THIRD_CHOICE)
     tried = re.findall(r"(UDP|TCP) \S+:\d+, priority (\d)", call.explain())
@@ -70,21 +66,15 @@ def test_baresip_is_called_and_each_side_hears_the_other(
     emulator: Emulator, tmp_path: Path, transport: Transport
 ) -> None:
     """What baresip heard is what `--play` played, sample for sample; what it said reached the PSTN, byte for byte."""
-    capture = Capture(emulator.place, tmp_path)
-    baresip = Baresip(emulator.place, tmp_path)
-    try:
+    with Capture(emulator.place, tmp_path) as capture, Baresip(emulator, tmp_path) as baresip:
         played = baresip.said()[::-1]
         write_wav(tmp_path / "played.wav", played)
-        wait_for("baresip to listen", lambda: is_bound(*emulator.place.at("127.0.0.1", 5080), transport))
+        baresip.listens(5080, transport)
         order = ("--to", NUMBERS[transport], "--duration", "20", "--play", str(tmp_path / "played.wav"))
         done = emulator.command("call", *order)
         assert done.returncode == 0, done.stdout + done.stderr
         baresip.finish()
         capture.stop()
-    finally:
-        baresip.close()
-        capture.close()
-        print(baresip.output(), f"The emulator's log:\n{emulator.log()}", sep="\n")
     assert "Audio went both ways" in done.stdout
     assert "The called side hung up." in done.stdout
 

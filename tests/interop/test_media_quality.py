@@ -28,17 +28,14 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 def test_baresip_and_the_trunk_tell_each_other_how_the_call_sounds(emulator: Emulator, tmp_path: Path) -> None:
     """RFC 3550 6.4: round trip and loss by an independent implementation's reports; ours as tshark reads them."""
-    capture = Capture(emulator.place, tmp_path)
-    baresip = Baresip(emulator.place, tmp_path, ACCOUNT, "+12065550199", repeated=REPORTS)
-    try:
+    with (
+        Capture(emulator.place, tmp_path) as capture,
+        Baresip(emulator, tmp_path, ACCOUNT, "+12065550199", repeated=REPORTS) as baresip,
+    ):
         baresip.finish()
         (call,) = emulator.calls()
         media = call.counters()
         capture.stop()
-    finally:
-        baresip.close()
-        capture.close()
-        print(baresip.output(), f"The emulator's log:\n{emulator.log()}", sep="\n")
 
     assert media["cust2vc"]["rtcp_packets"] >= 3
     assert media["cust2vc"]["malformed"] == 0

@@ -1,13 +1,13 @@
 """Secure RTP against baresip: it calls out and is called over TLS, takes nothing but SRTP, and hears what was said."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.interop.emulator import Call, Emulator, configuration, new_place, running_emulator, wait_for
-from tests.interop.peers import Baresip, is_bound, program, samples
+from tests.interop.emulator import Call, Emulator, configuration, new_place, running_emulator
+from tests.interop.peers import program, samples
 from tests.interop.test_baresip import WINDOW, find, same
 from tests.interop.test_inbound_baresip import write_wav
 from tests.interop.test_tls import baresip_over_tls
@@ -44,20 +44,12 @@ def recorded(call: Call) -> list[int]:
     return samples(folder / "customer.wav")
 
 
-def finished(baresip: Baresip, emulator: Emulator) -> None:
-    try:
-        baresip.finish()
-    finally:
-        baresip.close()
-        print(baresip.output(), f"The emulator's log:\n{emulator.log()}", sep="\n")
-
-
 def test_baresip_calls_out_and_hears_what_it_said(tmp_path: Path) -> None:
     """Acceptance case 12, RFC 4568: through the trunk to the PSTN, which echoes plain RTP, and back."""
     suite = SUITES[0]
     with emulator_with(suite, tmp_path) as emulator:
-        baresip = baresip_over_tls(emulator, tmp_path, ACCOUNT, "+12065550199")
-        finished(baresip, emulator)
+        with baresip_over_tls(emulator, tmp_path, ACCOUNT, "+12065550199") as baresip:
+            baresip.finish()
         (call,) = emulator.calls()
         assert call.details()["MediaProtection"] == {"Customer": suite, "Pstn": "plain RTP"}
         assert emulator.record(call.fields["CallId"])["Status"] == "Completed"
@@ -68,14 +60,13 @@ def test_baresip_calls_out_and_hears_what_it_said(tmp_path: Path) -> None:
 def test_baresip_is_called_and_hears_what_was_played(suite: str, tmp_path: Path) -> None:
     """Acceptance case 25, guide p. 61: TLS and RTP/SAVP with our key; what it says is recorded as it was said."""
     with emulator_with(suite, tmp_path) as emulator:
-        baresip = baresip_over_tls(emulator, tmp_path)
-        with closing(baresip):
-            wait_for("baresip to listen", lambda: is_bound(*emulator.place.at("127.0.0.1", 5081), "tcp"))
+        with baresip_over_tls(emulator, tmp_path) as baresip:
+            baresip.listens(5081, "tcp")
             played = baresip.said()[::-1]
             write_wav(tmp_path / "played.wav", played)
             done = emulator.command("call", "--to", NUMBER, "--duration", "20", "--play", str(tmp_path / "played.wav"))
             assert done.returncode == 0, done.stdout + done.stderr
-            finished(baresip, emulator)
+            baresip.finish()
         assert "Audio went both ways" in done.stdout
         (call,) = emulator.calls()
         assert call.details()["MediaProtection"] == {"Customer": suite, "Pstn": "plain RTP"}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.authority import Authority
-from tests.interop.emulator import Emulator, configuration, new_place, running_emulator, wait_for
+from tests.interop.emulator import Emulator, configuration, new_place, running_emulator
 from tests.interop.inbound import Inbound
-from tests.interop.peers import Baresip, Stunnel, is_bound, program
+from tests.interop.peers import Baresip, Stunnel, program
 from tests.interop.stage import ECHO, OPEN, OWNED, Stage
 from voiceconnector.sip.hop import host_port
 from voiceconnector.trunk.profile import LAB
@@ -149,7 +149,7 @@ def baresip_over_tls(emulator: Emulator, folder: Path, account: str = "", called
     (folder / "pbx.pem").write_text(files.private_key.read_text() + files.certificate.read_text())
     (folder / "ca.pem").write_text(emulator.ca())
     return Baresip(
-        emulator.place,
+        emulator,
         folder,
         account,
         called,
@@ -161,12 +161,8 @@ def baresip_over_tls(emulator: Emulator, folder: Path, account: str = "", called
 
 def test_baresip_calls_over_tls(baresip_emulator: Emulator, tmp_path: Path) -> None:
     account = "sip:+12065550103@tlstrunk00000000000000.voiceconnector.chime.aws"
-    baresip = baresip_over_tls(baresip_emulator, tmp_path, account, "+12065550199")
-    try:
+    with baresip_over_tls(baresip_emulator, tmp_path, account, "+12065550199") as baresip:
         baresip.finish()
-    finally:
-        baresip.close()
-        print(baresip.output(), f"The emulator's log:\n{baresip_emulator.log()}", sep="\n")
     (call,) = [call for call in baresip_emulator.calls() if call.fields["From"] == "+12065550103"]
     assert baresip_emulator.record(call.fields["CallId"])["Status"] == "Completed"
     explained = call.explain()
@@ -176,13 +172,9 @@ def test_baresip_calls_over_tls(baresip_emulator: Emulator, tmp_path: Path) -> N
 
 def test_baresip_is_called_over_tls(baresip_emulator: Emulator, tmp_path: Path) -> None:
     emulator = baresip_emulator
-    baresip = baresip_over_tls(emulator, tmp_path)
-    try:
-        wait_for("baresip to listen", lambda: is_bound(*emulator.place.at("127.0.0.1", 5081), "tcp"))
+    with baresip_over_tls(emulator, tmp_path) as baresip:
+        baresip.listens(5081, "tcp")
         done = emulator.command("call", "--to", "+12065550104", "--duration", "10")
         assert done.returncode == 0, done.stdout + done.stderr
-    finally:
-        baresip.close()
-        print(baresip.output(), f"The emulator's log:\n{emulator.log()}", sep="\n")
     assert f"INVITE to TLS {host_port(*emulator.place.at('127.0.0.1', 5081))}" in done.stdout
     assert "Audio went both ways" in done.stdout

@@ -4,7 +4,7 @@ from base64 import b64encode
 
 from voiceconnector.media.negotiation import Leg, MediaSession
 from voiceconnector.media.offer_answer import LegAddress
-from voiceconnector.media.sdes import Protection
+from voiceconnector.media.sdes import SUITES, Protection
 
 TO_A = LegAddress("203.0.113.1", 20000)
 TO_B = LegAddress("203.0.113.1", 30000)
@@ -84,6 +84,21 @@ def secured(leg: Leg, protection: Protection, *codecs: str) -> MediaSession:
     return call
 
 
-def crypto(tag: int, key: bytes, suite: str = "AES_CM_128_HMAC_SHA1_80", more: str = "") -> str:
+SHA1_80, SHA1_32, AES_256 = "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_256_CM_HMAC_SHA1_80"
+REQUIRED = Protection(True, tuple(SUITES), (SHA1_80,), "RequireEncryption")
+OPTIONAL = Protection(False, tuple(SUITES), (), "profile.srtp_optional")
+SECURE = PLAIN.replace("RTP/AVP", "RTP/SAVP")
+THEIRS, THEIR_OTHER = b"t" * 30, b"o" * 30
+
+
+def encrypted(protection: Protection = REQUIRED) -> MediaSession:
+    """A call up whose caller offered secure RTP; our key there is the first."""
+    call = secured("a", protection)
+    call.relay_offer(offer(SECURE + crypto(1, THEIRS)), "a", TO_B)
+    call.relay_answer(answer(PLAIN), "b", TO_A)
+    return call
+
+
+def crypto(tag: int, key: bytes, suite: str = SHA1_80, more: str = "") -> str:
     """An a=crypto line."""
     return f"a=crypto:{tag} {suite} inline:{b64encode(key).decode()}{more}\n"

@@ -5,27 +5,27 @@ from typing import NamedTuple
 import pytest
 
 from tests.media.descriptions import (
+    OPTIONAL,
     PLAIN,
+    REQUIRED,
+    SECURE,
+    THEIRS,
     TO_A,
     TO_B,
     Octets,
     answer,
     crypto,
+    encrypted,
     established,
     offer,
     plain_to_a,
     plain_to_b,
-    secured,
     session,
     to_a,
     to_b,
 )
 from voiceconnector.media.negotiation import Leg, MediaSession
 from voiceconnector.media.offer_answer import NegotiationError
-from voiceconnector.media.sdes import SUITES, Protection
-
-REQUIRED = Protection(True, tuple(SUITES), ("AES_CM_128_HMAC_SHA1_80",), "RequireEncryption")
-OPTIONAL = Protection(False, tuple(SUITES), (), "profile.srtp_optional")
 
 # ITU-T T.38 D.2.4 has such lines; the case of their names differs between makers, and is theirs.
 T38 = """\
@@ -199,29 +199,23 @@ def test_fax_is_the_profiles_to_allow() -> None:
 @pytest.mark.parametrize("side", ["a", "b"])
 def test_fax_cannot_pass_where_encryption_is_required(side: str) -> None:
     """RFC 7345 would need DTLS. Audio beside it is taken up as ever."""
-    call = secured("a", REQUIRED)
-    secure = PLAIN.replace("RTP/AVP", "RTP/SAVP") + crypto(1, b"t" * 30)
-    call.relay_offer(offer(secure), "a", TO_B)
-    call.relay_answer(answer(PLAIN), "b", TO_A)
+    call = encrypted(REQUIRED)
     leg: Leg = "a" if side == "a" else "b"
     with pytest.raises(NegotiationError, match="which is not encrypted, and the Voice Connector requires") as caught:
         call.relay_offer(offer(FAX), leg, TO_A)
     assert (caught.value.status_code, caught.value.setting) == (488, "RequireEncryption")
-    assert call.relay_offer(offer(secure + FAX), "a", TO_B) == to_b(plain_to_b())
+    assert call.relay_offer(offer(SECURE + crypto(1, THEIRS) + FAX), "a", TO_B) == to_b(plain_to_b())
 
 
 def test_audio_after_a_fax_is_encrypted_with_another_key() -> None:
     """RFC 3711 9.1: a stream that begins anew with the old key would repeat its key stream."""
-    call = secured("a", OPTIONAL)
-    secure = PLAIN.replace("RTP/AVP", "RTP/SAVP") + crypto(1, b"t" * 30)
-    call.relay_offer(offer(secure), "a", TO_B)
-    call.relay_answer(answer(PLAIN), "b", TO_A)
+    call = encrypted(OPTIONAL)
     call.relay_offer(answer(FAX), "b", TO_A)
     call.relay_answer(offer(FAX), "a", TO_B)
     fax_of(call)
     secure_to_a = plain_to_a().replace("RTP/AVP", "RTP/SAVP") + crypto(1, Octets.key(2))
     assert call.relay_offer(answer(PLAIN), "b", TO_A) == to_a(secure_to_a, version=3)
-    call.relay_answer(offer(secure), "a", TO_B)
+    call.relay_answer(offer(SECURE + crypto(1, THEIRS)), "a", TO_B)
     assert call.streams
     assert call.streams.a.srtp
     assert call.streams.a.srtp.local_key == Octets.key(2)

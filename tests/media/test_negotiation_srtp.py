@@ -7,12 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.media.descriptions import (
+    AES_256,
+    OPTIONAL,
     PLAIN,
+    REQUIRED,
+    SECURE,
+    SHA1_32,
+    SHA1_80,
+    THEIR_OTHER,
+    THEIRS,
     TO_A,
     TO_B,
     Octets,
     answer,
     crypto,
+    encrypted,
     offer,
     plain_to_b,
     secured,
@@ -27,12 +36,7 @@ from voiceconnector.media.plan import Srtp
 from voiceconnector.media.sdes import PLAIN as PLAIN_ONLY
 from voiceconnector.media.sdes import SUITES, Protection
 
-SHA1_80, SHA1_32, AES_256 = "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_256_CM_HMAC_SHA1_80"
-REQUIRED = Protection(True, tuple(SUITES), (SHA1_80,), "RequireEncryption")
-OPTIONAL = Protection(False, tuple(SUITES), (), "profile.srtp_optional")
 TWO_SUITES = REQUIRED._replace(offered=(AES_256, SHA1_80))
-SECURE = PLAIN.replace("RTP/AVP", "RTP/SAVP")
-THEIRS, THEIR_OTHER = b"t" * 30, b"o" * 30
 
 
 def secure_to_a(key: bytes, *, tag: int = 1, suite: str = SHA1_80, direction: str = "sendrecv") -> str:
@@ -43,14 +47,6 @@ def secure_to_a(key: bytes, *, tag: int = 1, suite: str = SHA1_80, direction: st
 
 def secure_to_b(*lines: str) -> str:
     return plain_to_b().replace("RTP/AVP", "RTP/SAVP") + "".join(lines)
-
-
-def encrypted(protection: Protection = REQUIRED) -> MediaSession:
-    """A call up whose caller offered secure RTP; our key there is the first."""
-    call = secured("a", protection)
-    call.relay_offer(offer(SECURE + crypto(1, THEIRS)), "a", TO_B)
-    call.relay_answer(answer(PLAIN), "b", TO_A)
-    return call
 
 
 def srtp(call: MediaSession) -> tuple[Srtp | None, Srtp | None]:
