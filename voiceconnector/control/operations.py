@@ -3,7 +3,17 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from . import sip_media_applications, sip_rules, voice_connectors
+from . import (
+    connector_settings,
+    groups,
+    origination,
+    settings,
+    sip_media_applications,
+    sip_rules,
+    tags,
+    termination,
+    voice_connectors,
+)
 from .context import Control, Fields
 
 Function = Callable[[Control, Fields], Fields]
@@ -11,6 +21,12 @@ Function = Callable[[Control, Fields], Fields]
 
 MODULES = (
     voice_connectors,
+    termination,
+    origination,
+    connector_settings,
+    groups,
+    tags,
+    settings,
     sip_media_applications,
     sip_rules,
 )  # fmt: skip

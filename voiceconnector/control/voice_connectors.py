@@ -7,6 +7,7 @@ from ..trunk.store import Conflict
 from .context import Control, Fields
 from .errors import ApiError
 from .pages import Place, page
+from .tags import tags_of_new
 
 DEFAULT_REGION = "us-east-1"
 """Where a Voice Connector is created when nothing is asked for."""
@@ -24,7 +25,7 @@ def create_voice_connector(control: Control, asked: Fields) -> Fields:
         network_type=asked.get("NetworkType", "IPV4_ONLY"),
         integration_type=asked.get("IntegrationType"),
     )
-    control.store.commit(connector)
+    control.store.commit(connector, *tags_of_new(connector.voice_connector_id, asked))
     return {"VoiceConnector": _shown(control, connector.voice_connector_id)}
 
 

@@ -257,6 +257,9 @@ class Profile:
     # Unverified: the guide (p. 62) has the caller ID selected from a list.
     default_phone_number_owned: bool = True
     """Whether Termination.DefaultPhoneNumber must be in the account's inventory."""
+    # Unverified: Terraform's documentation says so, the API's does not.
+    termination_before_credentials: bool = True
+    """Whether digest users can be put only where there is a termination."""
 
     # Records
 
@@ -307,6 +310,7 @@ LAB = replace(
     group_members_max=None,
     calling_regions_required=False,
     default_phone_number_owned=False,
+    termination_before_credentials=False,
     cdr_bucket="voiceconnector-cdrs",
     sip_media_applications_max=None,
 )

@@ -220,12 +220,18 @@ def voice_connector_item(entries: object, path: str) -> VoiceConnectorItem:
     )
 
 
+def voice_connector_items(table: Table) -> tuple[VoiceConnectorItem, ...]:
+    """A group's connectors. Raises ShapeError for a connector or a priority that occurs twice."""
+    items, path = table.shapes("VoiceConnectorItems", voice_connector_item), table.path_of("VoiceConnectorItems")
+    distinct([item.voice_connector_id for item in items], path, "VoiceConnectorId")
+    distinct([item.priority for item in items], path, "Priority")
+    return items
+
+
 def voice_connector_group(entries: object, path: str) -> VoiceConnectorGroup:
-    """A group with its numbers. Raises ShapeError for a connector or a priority that occurs twice."""
+    """A group with its numbers. Raises ShapeError."""
     table = Table(entries, path, ("VoiceConnectorGroupId", "Name", "VoiceConnectorItems", "PhoneNumbers"))
-    items = table.shapes("VoiceConnectorItems", voice_connector_item)
-    distinct([item.voice_connector_id for item in items], f"{path}.VoiceConnectorItems", "VoiceConnectorId")
-    distinct([item.priority for item in items], f"{path}.VoiceConnectorItems", "Priority")
+    items = voice_connector_items(table)
     return VoiceConnectorGroup(
         voice_connector_group_id=table.required("VoiceConnectorGroupId", voice_connector_group_id),
         name=table.required("Name", name),
@@ -355,8 +361,8 @@ def check_voice_connectors(
             raise ShapeError(f"{here}.AwsRegion", f"= '{region}': {problem}")
         check_voice_connector(connector, profile, here)
         in_region[region] = in_region.get(region, 0) + 1
-        _at_most(profile.voice_connectors_max, in_region[region], f"{path} in {region}", profile)
-    _at_most(profile.phone_numbers_max, len(owners), f"{path}[*].PhoneNumbers", profile)
+        at_most(profile.voice_connectors_max, in_region[region], f"{path} in {region}", profile)
+    at_most(profile.phone_numbers_max, len(owners), f"{path}[*].PhoneNumbers", profile)
 
 
 def check_voice_connector_groups(
@@ -377,14 +383,14 @@ def check_voice_connector_groups(
         for index, connector in enumerate(connectors)
         for number in connector.phone_numbers
     }
-    _at_most(profile.voice_connector_groups_max, len(groups), path, profile)
+    at_most(profile.voice_connector_groups_max, len(groups), path, profile)
     for index, group in enumerate(groups):
         here, id_ = f"{path}[{index}]", group.voice_connector_group_id
         if other := ids.get(id_):
             problem = f"= '{id_}': is the id of {other} already; give each its VoiceConnectorGroupId or its Name"
             raise ShapeError(f"{here}.VoiceConnectorGroupId", problem)
         ids[id_] = here
-        _at_most(profile.group_members_max, len(group.voice_connector_items), f"{here}.VoiceConnectorItems", profile)
+        at_most(profile.group_members_max, len(group.voice_connector_items), f"{here}.VoiceConnectorItems", profile)
         for position, item in enumerate(group.voice_connector_items):
             if item.voice_connector_id not in known:
                 problem = f"= '{item.voice_connector_id}': is the id of no Voice Connector in {connectors_path}"
@@ -394,7 +400,7 @@ def check_voice_connector_groups(
             if other := owners.get(number):
                 raise ShapeError(number_path, f"= '{number}': stands in {other} already")
             owners[number] = f"{here}.PhoneNumbers"
-    _at_most(profile.phone_numbers_max, len(owners), f"{path}[*].PhoneNumbers", profile)
+    at_most(profile.phone_numbers_max, len(owners), f"{path}[*].PhoneNumbers", profile)
 
 
 def check_deletion_queue(
@@ -411,7 +417,7 @@ def check_voice_connector(connector: VoiceConnector, profile: Profile, path: str
     """Raise ShapeError for the first setting that breaks a rule of the service, or a limit of the profile."""
     if connector.termination:
         check_termination(connector.termination, profile, f"{path}.Termination")
-    _at_most(profile.credentials_max, len(connector.credentials), f"{path}.Credentials", profile)
+    check_credentials(connector.credentials, profile, f"{path}.Credentials")
     if connector.origination:
         encrypted = connector.require_encryption
         check_origination(connector.origination, encrypted, profile, f"{path}.Origination")
@@ -421,9 +427,9 @@ def check_voice_connector(connector: VoiceConnector, profile: Profile, path: str
 
 def check_termination(termination: Termination, profile: Profile, path: str) -> None:
     """The same for a termination by itself."""
-    _at_most(profile.cps_limit_max, termination.cps_limit or 0, f"{path}.CpsLimit", profile)
+    at_most(profile.cps_limit_max, termination.cps_limit or 0, f"{path}.CpsLimit", profile)
     path = f"{path}.CidrAllowedList"
-    _at_most(profile.cidr_allowed_list_max, len(termination.cidr_allowed_list), path, profile)
+    at_most(profile.cidr_allowed_list_max, len(termination.cidr_allowed_list), path, profile)
     for index, allowed in enumerate(termination.allowed_networks):
         if allowed.version == 4 and allowed.prefixlen < profile.allowed_prefix_min:
             problem = f"= '{allowed}': the profile {profile.name} takes /{profile.allowed_prefix_min} to /32"
@@ -433,9 +439,14 @@ def check_termination(termination: Termination, profile: Profile, path: str) -> 
             raise ShapeError(f"{path}[{index}]", problem)
 
 
+def check_credentials(credentials: Collection[Credential], profile: Profile, path: str) -> None:
+    """The same for the digest users of a connector."""
+    at_most(profile.credentials_max, len(credentials), path, profile)
+
+
 def check_origination(origination: Origination, encrypted: bool, profile: Profile, path: str) -> None:
     """The same for an origination by itself; `encrypted` is the connector's RequireEncryption."""
-    _at_most(profile.routes_max, len(origination.routes), f"{path}.Routes", profile)
+    at_most(profile.routes_max, len(origination.routes), f"{path}.Routes", profile)
     for index, route in enumerate(origination.routes):
         if encrypted and route.protocol != "TCP":
             problem = f"= '{route.protocol}': must be TCP, which carries TLS, as RequireEncryption is true"
@@ -474,7 +485,7 @@ def emergency_prerequisite(connector: VoiceConnector) -> str:
     return ""
 
 
-def _at_most(limit: int | None, given: int, path: str, profile: Profile) -> None:
+def at_most(limit: int | None, given: int, path: str, profile: Profile) -> None:
     if limit is not None and given > limit:
         raise ShapeError(path, f"= {given}: the profile {profile.name} takes at most {limit}")
 
