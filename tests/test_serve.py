@@ -229,6 +229,29 @@ def test_a_killed_emulator_writes_the_records_it_owes_at_its_next_start(tmp_path
     assert "stopped" in str(record["StatusMessage"])
 
 
+def test_the_next_record_goes_where_the_global_settings_say(served: Served) -> None:
+    """Guide p. 76: a bucket is selected, and logging can be stopped at any time; here without a restart."""
+
+    def refused_call(settings: bytes) -> str:
+        with closing(HTTPConnection(served.http.removeprefix("http://"), timeout=60)) as connection:
+            connection.request("PUT", "/settings", settings)
+            assert connection.getresponse().status == 204
+        with closing(Phone(served.udp)) as phone:
+            phone.send("INVITE", 1, uri=f"sip:+442079460000@{CONNECTOR}.voiceconnector.chime.aws")
+            phone.receive("403")
+            return phone.identity
+
+    first = refused_call(b"{}")
+    second = refused_call(b'{"VoiceConnector": {"CdrBucket": "another-bucket"}}')
+    refused_call(b'{"VoiceConnector": {}}')
+    served.stop()
+    where = {
+        json.loads(file.read_text())["CallId"]: file.relative_to(served.data_dir / "buckets").parts[0]
+        for file in (served.data_dir / "buckets").rglob("*_*")
+    }
+    assert where == {first: "voiceconnector-cdrs", second: "another-bucket"}
+
+
 def test_calls_explain_and_ladder_tell_of_a_refused_call(served: Served, phone: Phone) -> None:
     phone.send("INVITE", 1, uri=f"sip:+442079460000@{CONNECTOR}.voiceconnector.chime.aws")
     assert "Warning: 399" in phone.receive("403")
