@@ -1,4 +1,4 @@
-"""Tags through boto3: on a Voice Connector, from its creation to its end."""
+"""Tags through boto3: on Voice Connectors and SIP media applications, from their creation to their end."""
 
 from typing import Any
 
@@ -15,6 +15,14 @@ def create(voice: Any, **asked: object) -> tuple[str, str]:
     """Its id and its ARN."""
     connector = voice.create_voice_connector(Name="lab", RequireEncryption=False, **asked)["VoiceConnector"]
     return connector["VoiceConnectorId"], connector["VoiceConnectorArn"]
+
+
+def create_application(voice: Any, **asked: object) -> tuple[str, str]:
+    """The same for a SIP media application."""
+    endpoints = [{"LambdaArn": f"arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:answer"}]
+    application = voice.create_sip_media_application(AwsRegion="us-east-1", Name="ivr", Endpoints=endpoints, **asked)
+    shown = application["SipMediaApplication"]
+    return shown["SipMediaApplicationId"], shown["SipMediaApplicationArn"]
 
 
 def tags(voice: Any, arn: str) -> list[dict[str, str]]:
@@ -48,6 +56,19 @@ def test_tags_are_added_changed_and_taken_away(cloud: Cloud, voice: Any) -> None
     voice.untag_resource(ResourceARN=arn, TagKeys=["Stage"])
     assert tags(voice, arn) == []
     assert voice.get_voice_connector(VoiceConnectorId=id_)["VoiceConnector"] == before
+
+
+def test_a_sip_media_application_has_tags_too(cloud: Cloud, voice: Any) -> None:
+    id_, arn = create_application(voice, Tags=[OWNER])
+    voice.tag_resource(ResourceARN=arn, Tags=[STAGE])
+    assert tags(voice, arn) == [OWNER, STAGE]
+    voice.untag_resource(ResourceARN=arn, TagKeys=["Owner"])
+    assert tags(voice, arn) == [STAGE]
+    voice.delete_sip_media_application(SipMediaApplicationId=id_)
+    assert not cloud.control.store.snapshot.all(Tags)
+    with pytest.raises(voice.exceptions.BadRequestException, match="Two of the tags"):
+        create_application(voice, Tags=[OWNER, OWNER])
+    assert voice.list_sip_media_applications()["SipMediaApplications"] == []
 
 
 def test_tags_go_with_their_connector(cloud: Cloud, voice: Any) -> None:
@@ -93,6 +114,7 @@ def test_a_wrong_tag_is_refused_without_being_shown(voice: Any, given: list[dict
     "arn",
     [
         f"arn:aws:chime:us-east-1:{ACCOUNT_ID}:vc/nosuch",
+        f"arn:aws:chime:us-east-1:{ACCOUNT_ID}:sma/01234567-89ab-cdef-0123-456789abcdef",
         f"arn:aws:chime:us-west-2:{ACCOUNT_ID}:vc/<id>",
         "arn:aws:chime:us-east-1:999999999999:vc/<id>",
     ],

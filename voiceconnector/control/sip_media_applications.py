@@ -15,6 +15,7 @@ from ..trunk.store import Conflict
 from .context import Control, Fields
 from .errors import ApiError
 from .pages import Place, page
+from .tags import tags_of_new
 
 
 def create_sip_media_application(control: Control, asked: Fields) -> Fields:
@@ -24,7 +25,7 @@ def create_sip_media_application(control: Control, asked: Fields) -> Fields:
     application = sip_media_application({"SipMediaApplicationId": id_, **settings}, "")
     check_sip_media_application(application, control.regions, "")
     _check_quota(control)
-    control.store.commit(application)
+    control.store.commit(application, *tags_of_new(id_, asked))
     return {"SipMediaApplication": _shown(control, id_)}
 
 

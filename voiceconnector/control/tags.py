@@ -6,13 +6,14 @@ from types import MappingProxyType
 
 from ..trunk.model import Resource, VoiceConnector
 from ..trunk.shapes import shape_of
+from ..trunk.sip_rules import SipMediaApplication
 from ..trunk.store import NotFound
 from ..trunk.tagging import Tag, Tags, TooManyTags, tagged, untagged
 from .context import Control, Fields
 from .errors import ApiError
 
 _ARN = r"arn:aws:chime:([a-z0-9-]+):([0-9]{12}):([a-z]+)/([0-9a-zA-Z-]+)"
-_TAGGED: Mapping[str, type[Resource]] = MappingProxyType({"vc": VoiceConnector})
+_TAGGED: Mapping[str, type[Resource]] = MappingProxyType({"vc": VoiceConnector, "sma": SipMediaApplication})
 """What has tags, by the word before the id in its ARN; each is in a Region."""
 
 
