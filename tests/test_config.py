@@ -334,6 +334,18 @@ def test_an_override_replaces_one_value_of_the_profile(configure: Configure) -> 
     assert "ring_timeout = 5.0 in place of 60.0" in describe(config)
 
 
+@pytest.mark.parametrize(("written", "bucket"), [('"none"', None), ('"our-cdrs"', "our-cdrs")])
+def test_the_bucket_of_records_is_the_profiles_until_the_api_names_one(
+    configure: Configure, written: str, bucket: str | None
+) -> None:
+    assert configure(f"[overrides]\ncdr_bucket = {written}\n").profile.cdr_bucket == bucket
+
+
+def test_a_bucket_whose_name_leads_elsewhere_is_refused(configure: Configure) -> None:
+    refused = refusal(configure, '[overrides]\ncdr_bucket = "../logs"\n')
+    assert "overrides.cdr_bucket = '../logs': must be the name of an S3 bucket" in refused
+
+
 def test_later_sources_win(configure: Configure) -> None:
     environment = {
         "VOICECONNECTOR_HTTP__ADDRESS": "127.0.0.1:1",
