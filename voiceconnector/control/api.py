@@ -16,7 +16,7 @@ from ..trunk.tables import ShapeError
 from .context import Control, Fields
 from .errors import ApiError
 from .operations import functions
-from .output import shaped
+from .output import shaper
 from .service import Operation, Service
 from .validation import decode
 
@@ -49,7 +49,10 @@ class ApiRequest:
     def header(self, name: str) -> str:
         """The value of a header, by its name in lower case; empty where it is absent."""
         wanted = name.encode()
-        return next((value.decode("latin-1") for known, value in self.headers if known == wanted), "")
+        for known, value in self.headers:
+            if known == wanted:
+                return value.decode("latin-1")
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ class Api:
         self._control = control
         self._service = service
         self._functions = functions(service.operations)
+        self._shapers = {name: shaper(service.operations[name].output) for name in self._functions}
         self._authorize = authorize
         self._audit = audit
 
@@ -160,7 +164,7 @@ class Api:
         headers = (b"x-amzn-requestid", request_id.encode())
         if operation.status == 204:
             return ApiResponse(204, (headers,))
-        return ApiResponse(operation.status, (headers, _JSON), _json(shaped(operation.output, output)))
+        return ApiResponse(operation.status, (headers, _JSON), _json(self._shapers[operation.name](output)))
 
     def _answer(self, call: Call, mistake: ApiError | None) -> Fields:
         """What the operation returns. Raises ApiError."""

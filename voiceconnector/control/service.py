@@ -17,6 +17,12 @@ VOICE, CHIME = "chime-sdk-voice", "chime"
 Kind = Literal["structure", "list", "map", "string", "integer", "boolean", "float", "timestamp"]
 Place = Literal["body", "uri", "querystring"]
 
+LONGEST_MATCHED = 320
+"""Characters of a text with a pattern whose length the models leave open; the longest e-mail address has as many.
+
+Some of their patterns take time that grows with the square of the length.
+"""
+
 # Required today, optional in the `chime` model of 2022, whose clients leave them out.
 _REQUIRED_SINCE = frozenset({("StreamingConfiguration", "Disabled")})
 # No regular expression, of Java or Python.
@@ -172,6 +178,7 @@ def _shape(name: str, entries: dict[str, Any], shape_of: Callable[[str], Shape])
         for key, member in entries.get("members", {}).items()
     }
     inner = entries.get("member") or entries.get("value")
+    pattern = entries.get("pattern", "").replace(_BROKEN_PATTERN, "")
     return Shape(
         name=name,
         kind=entries["type"],
@@ -180,9 +187,9 @@ def _shape(name: str, entries: dict[str, Any], shape_of: Callable[[str], Shape])
         item=shape_of(inner["shape"]) if inner else None,
         key=shape_of(entries["key"]["shape"]) if "key" in entries else None,
         least=entries.get("min"),
-        most=entries.get("max"),
+        most=entries.get("max", LONGEST_MATCHED if pattern else None),
         choices=tuple(entries.get("enum", ())),
-        pattern=entries.get("pattern", "").replace(_BROKEN_PATTERN, ""),
+        pattern=pattern,
         sensitive=entries.get("sensitive", False),
     )
 

@@ -16,6 +16,9 @@ from .service import Operation, Shape
 LONGEST_SHOWN = 100
 """Characters of a wrong value that are repeated to the one who sent it."""
 
+MOST_PROBLEMS = 50
+"""Mistakes that are told of one request; no more are looked for in a list that has so many."""
+
 _E164 = r"^\+?[1-9]\d{1,14}$"
 _PHONE_NUMBER_IDS = frozenset({"PhoneNumberId", "PhoneNumberIds"})
 _WHOLE_NUMBER = r"-?[0-9]{1,18}"
@@ -118,11 +121,12 @@ def _list(shape: Shape, value: object, path: str, problems: Problems) -> Any:
     assert shape.item
     if not isinstance(value, list):
         return _wrong_kind(shape, value, path, problems)
-    _check_size(shape, len(value), "length", value, path, problems)
+    if not _check_size(shape, len(value), "length", value, path, problems):
+        return []
     read = [
         _read(shape.item, item, f"{path}.{place}.member", problems)
         for place, item in enumerate(value, start=1)
-        if item is not None
+        if item is not None and len(problems) < MOST_PROBLEMS
     ]
     return [item for item in read if item is not _ABSENT]
 
@@ -132,9 +136,12 @@ def _map(shape: Shape, value: object, path: str, problems: Problems) -> Any:
     assert shape.item
     if not isinstance(value, dict):
         return _wrong_kind(shape, value, path, problems)
-    _check_size(shape, len(value), "length", value, path, problems)
+    if not _check_size(shape, len(value), "length", value, path, problems):
+        return {}
     read = {}
     for place, (key, item) in enumerate(value.items(), start=1):
+        if len(problems) >= MOST_PROBLEMS:
+            break
         _text(shape.key, key, f"{path}.{place}.key", problems)
         if item is not None:
             read[key] = _read(shape.item, item, f"{path}.{place}.value", problems)
@@ -246,8 +253,10 @@ def _lower(name: str) -> str:
 
 
 def _phone_number_ids(given: object) -> object:
-    if isinstance(given, list):
-        return [_phone_number_ids(item) for item in given]
+    return [_phone_number_id(item) for item in given] if isinstance(given, list) else _phone_number_id(given)
+
+
+def _phone_number_id(given: object) -> object:
     if not isinstance(given, str):
         return given
     written = "+" + given[3:] if given[:3] in ("%2B", "%2b") else given
