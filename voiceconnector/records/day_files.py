@@ -3,8 +3,8 @@
 Whoever has a line hands it over and goes on; a thread writes all that are waiting at once. Where the disk refuses,
 they wait in memory and are tried again, and the trouble is told once, and once more when it is over.
 
-A kill of the process takes the lines that are waiting; the thread takes them up at once, so that these are those of
-the last milliseconds. One that was cut in the middle stands alone, as the next start begins a new line.
+A kill of the process takes the lines that are waiting, which are those of the last hundredths of a second. One that
+was cut in the middle stands alone, as the next start begins a new line.
 """
 
 import os
@@ -21,6 +21,8 @@ MEMORY_BYTES = 64 << 20
 BATCH_LINES = 1000
 """Written at a time, so that a disk with little room takes some of what is waiting."""
 RETRY_SECONDS = 0.5
+PAUSE_SECONDS = 0.02
+"""Lines that come within it are written together: opening a file for each costs more than making what is in it."""
 
 Report = Callable[[str], None]
 """Takes a sentence for the log; called from any thread."""
@@ -71,6 +73,8 @@ class DayFiles:
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._waiting or self._closing)
+            time.sleep(PAUSE_SECONDS)
+            with self._change:
                 batch = list(islice(self._waiting, BATCH_LINES))
             if not batch:
                 return
