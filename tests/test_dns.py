@@ -24,6 +24,7 @@ from voiceconnector.dns import (
     Server,
     Upstream,
     system_servers,
+    texts,
 )
 from voiceconnector.sip.locate import Located
 from voiceconnector.trunk.model import Snapshot, VoiceConnector
@@ -303,6 +304,27 @@ def unused_port() -> int:
 
 
 # -- asking others
+
+
+def test_the_texts_of_a_name_are_those_of_its_txt_records_each_in_one_piece(run: Run) -> None:
+    """RFC 1035 3.3.14: a record is one string or more."""
+    peer = NameServer(
+        'example. 60 IN TXT "first " "second"', 'example. 60 IN TXT "third"', "alias.example. 60 IN CNAME example.", SOA
+    )
+
+    async def test() -> None:
+        async with name_server(peer.respond) as other:
+            ask = Upstream((other,)).ask
+            assert set(await texts(ask, "example")) == {"first second", "third"}
+            assert set(await texts(ask, "alias.example")) == {"first second", "third"}
+            peer.set("example. 60 IN A 192.0.2.7", SOA)
+            assert await texts(ask, "example") == ()
+            with pytest.raises(LookupError, match=r"gone\.example does not exist \(NXDOMAIN\)"):
+                await texts(ask, "gone.example")
+        with pytest.raises(LookupError, match="does not answer"):
+            await texts(Upstream((("127.0.0.1", unused_port()),)).ask, "example")
+
+    run(test())
 
 
 async def outcome(upstream: Upstream, name: str = "pbx.example") -> tuple[bytes, str]:

@@ -381,6 +381,25 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+async def texts(ask: Ask, name: str) -> tuple[str, ...]:
+    """The TXT records of a host name as they are now, the strings of each joined (RFC 1035 3.3.14).
+
+    None where the name has none; raises LookupError, with why, where the name is not there or no server says.
+    """
+    query = dns.message.make_query(name, RdataType.TXT, use_edns=0, payload=PAYLOAD)
+    answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def done(wire: bytes, because: str) -> None:
+        if not answered.done():  # It may have been given up.
+            answered.set_result(_read(query, wire).answer if wire else Answer(because=because))
+
+    ask(query.to_wire(), done)
+    answer = await answered
+    if answer.because:
+        raise LookupError(answer.because)
+    return tuple(map(str, answer.records))
+
+
 # Resolving
 
 
@@ -511,6 +530,8 @@ def _records(rrset: dns.rrset.RRset) -> list[Record]:
                 Naptr(each.order, each.preference, _text(each.flags), _text(each.service), _name(each.replacement))
                 for each in rrset
             ]
+        case RdataType.TXT:
+            return [_text(b"".join(each.strings)) for each in rrset]
     return [each.address for each in rrset]
 
 

@@ -62,7 +62,7 @@ class Naptr(NamedTuple):
 
 
 Record = str | Srv | Naptr
-"""An IP address as text, or one of the others."""
+"""An IP address as text (the text of a TXT record, where those were asked for), or one of the others."""
 
 
 class Answer(NamedTuple):
