@@ -22,6 +22,7 @@ import pytest
 from cryptography import x509
 
 from tests.authority import Authority
+from tests.interop.name_server import NameServer
 from voiceconnector.trunk.store import Store
 
 HOST = "127.0.0.1"
@@ -419,6 +420,30 @@ def test_a_number_that_the_store_gives_to_another_is_one_line_and_exit_2(tmp_pat
     result = run("serve", "--config", str(file), "--set", f"data_dir={tmp_path / 'var'}")
     assert result.returncode == 2
     assert result.stderr == f"voiceconnector: {CONNECTOR} and {'0' * 22} both have +12065550100\n"
+
+
+def test_a_claimed_domain_is_looked_up_at_the_configured_name_server_and_kept(tmp_path: Path) -> None:
+    """2018 guide p. 7."""
+    names: dict[str, list[str]] = {}
+    with closing(NameServer(("127.0.0.1", 0), {}, names)) as name_server:
+        resolver = f'dns.resolver="127.0.0.1:{name_server.address[1]}"'
+        served = Served(tmp_path, resolver)
+        _, answer = served.post("/accounts", b'{"Name": "example-account"}')
+        domains = f"/emulator/chime/accounts/{field(answer, 'Account', 'AccountId')}/domains"
+        status, claimed = served.post(domains, b'{"DomainName": "example.com"}')
+        assert (status, field(claimed, "Status")) == (201, "Pending verification")
+        names[field(claimed, "TxtRecord", "Name")] = [field(claimed, "TxtRecord", "Value")]
+        assert field(served.post(f"{domains}/example.com/verify", b"")[1], "Status") == "Verified"
+        served.kill()
+        again = Served(tmp_path, resolver)
+        assert field(again.get(f"{domains}/example.com"), "Status") == "Verified"
+        assert again.stop()[0] == 0
+
+
+def field(content: Any, *keys: str) -> str:
+    for key in keys:
+        content = content[key]
+    return str(content)
 
 
 def test_prometheus_finds_the_counts_of_a_call(served: Served, phone: Phone) -> None:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 
 from .calls import media_report
@@ -34,7 +35,7 @@ from .control.context import Control
 from .control.iam import Guard
 from .control.service import Service
 from .desk import Desk
-from .dns import Resolver, Server, Upstream, system_servers
+from .dns import Resolver, Server, Upstream, system_servers, texts
 from .encryption import Encryption
 from .faults import Condition, Regions
 from .listeners import StartError, is_ipv6, open_pair, open_region
@@ -272,7 +273,8 @@ class Emulator:
             events.append(call.time, json.dumps(found, separators=(",", ":")))
 
         api = Api(control, Service.load(), guard.authorize, audit)
-        self.http = server.HttpServer(server.application(self, self.desk, api))
+        chime = server.chime_routes(control, partial(texts, self._upstream.ask), audit)
+        self.http = server.HttpServer(server.application(self, self.desk, api, chime))
         try:
             await self.http.open(*config.http_address)
         except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import botocore.session
 from botocore.config import Config
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voiceconnector.control.api import Api, ApiRequest, ApiResponse, Audit, Authorize
 from voiceconnector.control.context import Control
@@ -47,7 +48,10 @@ class Server:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self._http = HttpServer(api_application(self._handle))
+        self.pages: ASGIApp | None = None
+        """What is served below /emulator."""
+        self._api = api_application(self._handle)
+        self._http = HttpServer(self)
         self.do(self._http.open("127.0.0.1", 0))
         self.url = self._http.url
 
@@ -60,6 +64,10 @@ class Server:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pages = self.pages if scope["path"].startswith("/emulator/") else None
+        await (pages or self._api)(scope, receive, send)
 
     def _handle(self, request: ApiRequest) -> ApiResponse:
         assert self.handle, "a client asks after its test"
@@ -79,7 +87,7 @@ class Servers:
         try:
             yield server
         finally:
-            server.handle = None
+            server.handle = server.pages = None
             self.idle.append(server)
 
     def close(self) -> None:
@@ -117,6 +125,10 @@ class Cloud:
             return what(self.control)
 
         return self._server.do(done())
+
+    def serve(self, pages: ASGIApp) -> None:
+        """Serve something of ours besides the API, below /emulator."""
+        self._server.pages = pages
 
     def commit(self, *put: Resource, remove: Collection[Resource] = ()) -> None:
         """Put resources into the store, or take some out, as if an operation did."""

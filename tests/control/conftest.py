@@ -42,3 +42,9 @@ def aws_cloud(servers: Servers, tmp_path: Path) -> Iterator[Cloud]:
 def aws_voice(aws_cloud: Cloud) -> Any:
     """boto3's client of `chime-sdk-voice` for it."""
     return aws_cloud.client()
+
+
+@pytest.fixture
+def chime(cloud: Cloud) -> Any:
+    """boto3's client of `chime` for the API with profile `lab`."""
+    return cloud.client("chime")

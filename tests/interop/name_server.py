@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 
 import dns.message
 import dns.rcode
@@ -12,13 +13,21 @@ import dns.rrset
 
 
 class NameServer:
-    """Answers A queries for some names; other types are empty, other names are not there."""
+    """Answers A and TXT queries for some names; other types are empty, other names are not there."""
 
-    def __init__(self, address: tuple[str, int], names: Mapping[str, Sequence[str]]) -> None:
-        """`names`: the addresses of each, in the order of the answer."""
+    def __init__(
+        self,
+        address: tuple[str, int],
+        names: Mapping[str, Sequence[str]],
+        texts: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
+        """`names`: the addresses of each, in the order of the answer; `texts`: the TXT records."""
         self._names = names
+        self._texts = texts
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(address)
+        self.address: tuple[str, int] = self._socket.getsockname()
+        """Where it listens."""
         self._socket.settimeout(0.1)
         self._over = False
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -41,7 +50,13 @@ class NameServer:
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
         answer = dns.message.make_response(query)
-        if not any(known == name or known.endswith(f".{name}") or name.endswith(f".{known}") for known in self._names):
+        if name in self._texts:
+            if question.rdtype == dns.rdatatype.TXT and self._texts[name]:
+                written = (f'"{text}"' for text in self._texts[name])
+                answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", "TXT", *written))
+        elif not any(
+            known == name or known.endswith(f".{name}") or name.endswith(f".{known}") for known in self._names
+        ):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         elif question.rdtype == dns.rdatatype.A and name in self._names:
             answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", *self._names[name]))

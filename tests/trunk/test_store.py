@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from voiceconnector.trunk.account_model import User
 from voiceconnector.trunk.global_settings import BusinessCallingSettings, GlobalSettings, VoiceConnectorSettings
 from voiceconnector.trunk.model import (
     Credential,
@@ -171,7 +172,7 @@ CHANGES = {
 @pytest.mark.parametrize("changed", CHANGES.values(), ids=CHANGES)
 def test_a_change_is_seen_at_once_and_after_a_restart(store: Store, clock: Clock, changed: Resource) -> None:
     if isinstance(changed, PhoneNumber):
-        store.commit(replace(LAB, phone_numbers=()))
+        store.commit(replace(LAB, phone_numbers=()), User(USER_ID, None, "mary.major@example.com"))
     store.commit(replace(changed, updated_timestamp=7.0))
     created = clock.now
     clock.now += 60

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from . import (
+    accounts,
     connector_settings,
     groups,
     origination,
@@ -12,6 +13,7 @@ from . import (
     sip_rules,
     tags,
     termination,
+    users,
     voice_connectors,
 )
 from .context import Control, Fields
@@ -29,6 +31,8 @@ MODULES = (
     settings,
     sip_media_applications,
     sip_rules,
+    accounts,
+    users,
 )  # fmt: skip
 """A line for each file of operations."""
 

@@ -8,10 +8,11 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import Enum
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import uvicorn
@@ -21,9 +22,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from . import chime_console
 from .api import LONGEST_BODY as LONGEST_API_BODY
-from .api import Api, ApiRequest, ApiResponse
+from .api import Api, ApiRequest, ApiResponse, Audit
 from .call_orders import CallOrder, CannotCall, call_order, keep_order
+from .chime_routes import LookUp, Texts, answer, record
+from .chime_routes import Route as ChimeRoute
+from .context import Control
 
 EVENTS_BEHIND = 1_000
 """Events that wait for a slow reader of the event stream; it is disconnected when there are more."""
@@ -38,6 +43,9 @@ LONGEST_BODY = 65_536
 
 OURS = ("/emulator/", "/metrics", "/console")
 """How the paths begin that are not the AWS API's."""
+
+TextsOf = Callable[[str], Awaitable[tuple[str, ...]]]
+"""The TXT records of a name. Raises LookupError, with why, where there are none to be had."""
 
 Watcher = Callable[[str, dict[str, object]], None]
 
@@ -117,9 +125,9 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
-def application(view: View, desk: Calls, api: Api) -> ASGIApp:
-    """The AWS API, and besides it our own pages."""
-    ours, theirs = emulator_pages(view, desk), api_application(api.handle)
+def application(view: View, desk: Calls, api: Api, further: Sequence[Route] = ()) -> ASGIApp:
+    """The AWS API, and besides it our own pages; `further` are routes of those."""
+    ours, theirs = emulator_pages(view, desk, further), api_application(api.handle)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         await (ours if scope["path"].startswith(OURS) else theirs)(scope, receive, send)
@@ -164,7 +172,7 @@ def _headers(answer: ApiResponse) -> list[tuple[bytes, bytes]]:
     return [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
 
 
-def emulator_pages(view: View, desk: Calls) -> Starlette:
+def emulator_pages(view: View, desk: Calls, further: Sequence[Route]) -> Starlette:
     """The routes of contract and help texts, over a view."""
 
     async def health(_request: Request) -> Response:
@@ -262,8 +270,40 @@ def emulator_pages(view: View, desk: Calls) -> Starlette:
             Route("/emulator/calls/{id}/capture", keep, methods=["POST", "DELETE"]),
             Route("/emulator/calls/{id}/record", keep, methods=["POST", "DELETE"]),
             Route("/emulator/events", events),
+            *further,
         ]
     )
+
+
+def chime_routes(control: Control, texts_of: TextsOf, audit: Audit) -> tuple[Route, ...]:
+    """What an administrator of Amazon Chime does in its console, and users in its application."""
+    return tuple(_chime_route(control, texts_of, audit, known) for known in chime_console.ROUTES)
+
+
+def _chime_route(control: Control, texts_of: TextsOf, audit: Audit, known: ChimeRoute) -> Route:
+    async def serve(request: Request) -> Response:
+        try:
+            asked = await _json_of(request, default={})
+        except ValueError as error:
+            return _problem(str(error), 400)
+        outcome = answer(known, partial(known.function, control, request.path_params, asked))
+        while isinstance(outcome, LookUp):
+            outcome = answer(known, partial(outcome.then, await _texts(texts_of, outcome.name)))
+        if known.action:
+            came = _api_request(request.scope, b"")
+            audit(*record(control, known, came, request.path_params, asked, outcome))
+        if outcome.status == 204:
+            return Response(status_code=204)
+        return Response(json.dumps(outcome.content), outcome.status, media_type="application/json")
+
+    return Route(f"/emulator/chime{known.path}", serve, methods=[known.method])
+
+
+async def _texts(texts_of: TextsOf, name: str) -> Texts:
+    try:
+        return Texts(await texts_of(name))
+    except LookupError as error:
+        return Texts(because=str(error))
 
 
 async def _json_of(request: Request, default: object = None) -> object:

@@ -6,6 +6,18 @@ The name is AWS's name of the shape. The same table stands in the store and in a
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .account_model import (
+    Account,
+    Activity,
+    Directory,
+    SupportRequest,
+    User,
+    account,
+    activity,
+    directory,
+    support_request,
+    user,
+)
 from .global_settings import GlobalSettings, global_settings
 from .model import PhoneNumber, Resource, VoiceConnector, VoiceConnectorGroup
 from .shapes import phone_number_of_inventory, voice_connector, voice_connector_group
@@ -28,6 +40,9 @@ class Kind:
 
 
 KINDS = (
+    Kind(Directory, directory),
+    Kind(Account, account),
+    Kind(User, user),
     Kind(VoiceConnector, voice_connector),
     Kind(VoiceConnectorGroup, voice_connector_group),
     Kind(PhoneNumber, phone_number_of_inventory),
@@ -35,5 +50,7 @@ KINDS = (
     Kind(GlobalSettings, global_settings),
     Kind(SipMediaApplication, sip_media_application),
     Kind(SipRule, sip_rule),
+    Kind(Activity, activity),
+    Kind(SupportRequest, support_request),
 )
 """In an order in which they can be created: what is referred to comes first."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from .account_model import contradiction as contradiction_of_accounts
 from .database import Database, Row, StoreError
 from .kinds import KINDS, Kind
 from .model import EMPTY, PhoneNumber, Resource, TerminationHealth, VoiceConnector, identity
@@ -58,8 +59,8 @@ class Store:
 
         The times of creation and change are set here. Raises Conflict if what would be there contradicts
         itself (see `Snapshot.after`; emergency calling without termination or origination; encryption with
-        routes over UDP; SIP rules without what they refer to), ShapeError for what could not be read back,
-        StoreError when the disk refuses.
+        routes over UDP; SIP rules, or accounts, users and their numbers, without what they refer to),
+        ShapeError for what could not be read back, StoreError when the disk refuses.
         """
         now = self._clock()
         tags = self.snapshot.all(Tags)
@@ -73,7 +74,7 @@ class Store:
             snapshot = self.snapshot.after(changed, remove)
         except ValueError as error:
             raise Conflict(str(error)) from None
-        if problem := contradiction_of_rules(snapshot):
+        if problem := contradiction_of_rules(snapshot) or contradiction_of_accounts(snapshot, changed, remove):
             raise Conflict(problem)
         self._database.write(rows, [(type(resource).__name__, identity(resource)) for resource in remove])
         self.snapshot = snapshot
