@@ -39,12 +39,14 @@ class Directory:
         self.first_challenges: dict[str, Decision] = {}
         """What a request without a digest answer gets, by Voice Connector id."""
         self._allowed: dict[tuple[str, str], bool] = {}
-        self._by_region: dict[str, list[VoiceConnector]] = {}
-        for connector in snapshot.by_id.values():
-            self._by_region.setdefault(connector.aws_region, []).append(connector)
+        self._by_region: dict[str, list[VoiceConnector]] | None = None
 
     def in_region(self, region: str) -> list[VoiceConnector]:
         """The Voice Connectors of a Region."""
+        if self._by_region is None:  # A call that names its connector does not wait for it.
+            self._by_region = {}
+            for connector in self.snapshot.by_id.values():
+                self._by_region.setdefault(connector.aws_region, []).append(connector)
         return self._by_region.get(region, [])
 
     def allows(self, connector: VoiceConnector, source_address: str) -> bool:

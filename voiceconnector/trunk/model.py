@@ -10,7 +10,7 @@ checked where values come in, by `shapes`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
@@ -388,7 +388,7 @@ EMPTY = Snapshot(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
 
 def identity(resource: Resource) -> str:
     """The id of a resource: its first field."""
-    id_: str = getattr(resource, fields(resource)[0].name)
+    id_: str = getattr(resource, next(iter(resource.__dataclass_fields__)))
     return id_
 
 

@@ -14,7 +14,7 @@ D = TypeVar("D")
 Choice = TypeVar("Choice", bound=str | int)
 Reader = Callable[[object], T]
 
-_BARE_KEY = "[A-Za-z0-9_-]+"
+_BARE_KEY = re.compile("[A-Za-z0-9_-]+")
 _INDEX = "[0-9]{1,4}"
 _SECRET = r"([Pp]assword|SecretAccessKey|SessionToken|Credentials(\[\d+\](\.\w+)?)?|access_keys(\[\d+\])?)$"
 
@@ -55,7 +55,7 @@ class Table:
 
     def path_of(self, key: str) -> str:
         """The path of one of this table's keys; a key that is not bare in TOML is quoted."""
-        name = key if re.fullmatch(_BARE_KEY, key) else repr(key)
+        name = key if _BARE_KEY.fullmatch(key) else repr(key)
         return f"{self.path}.{name}" if self.path else name
 
     def get(self, key: str, reader: Reader[T], default: D) -> T | D:
@@ -264,8 +264,10 @@ def choice(*allowed: Choice) -> Reader[Choice]:
 def matching(pattern: str, allowed: str) -> Reader[str]:
     """Reads a string that a regular expression matches from end to end; `allowed` says so in words."""
 
+    matches = re.compile(pattern, re.ASCII).fullmatch
+
     def matching_text(value: object) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+        if not isinstance(value, str) or not matches(value):
             raise ValueError(f"must be {allowed}")
         return value
 
