@@ -1,5 +1,6 @@
 """One leg's packets over real sockets, in virtual time: latching, counting, forwarding, silence, floods."""
 
+import socket
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.media.bench import REPORT, Bench, Remote, free_pair, packet, waiting
 from voiceconnector.media import rtcp, rtp
-from voiceconnector.media.plan import Echo, Forward
+from voiceconnector.media.plan import Address, Echo, Forward
 from voiceconnector.media.relay_process import OpenPort
 from voiceconnector.media.reports import Reporter
 
@@ -86,6 +87,31 @@ def test_what_strangers_sent_before_the_remote_is_not_relayed_once_it_is_known(b
     bench.serve()
     assert waiting(bench.b.rtp) == [packet(0), packet(1)]
     assert bench.streams["a"].stats().wrong_source == 3
+
+
+class Flooded:
+    """A socket where the next packet of its remote has come before the one before is done with."""
+
+    def __init__(self, flooded: socket.socket, source: Address) -> None:
+        self.connect, self.fileno, self.close = flooded.connect, flooded.fileno, flooded.close
+        self.setsockopt, self.send = flooded.setsockopt, flooded.send
+        self.source, self.taken = source, 0
+
+    def recvfrom_into(self, buffer: bytearray) -> tuple[int, Address]:
+        self.taken += 1
+        assert self.taken < 100_000, "it is taken from for ever"
+        data = packet(self.taken)
+        buffer[: len(data)] = data
+        return len(data), self.source
+
+    recv_into = recvfrom_into
+
+
+def test_a_flood_from_the_beginning_leaves_time_for_other_calls(bench: Bench) -> None:
+    flooded = Flooded(bench.ports["a"].rtp, bench.a.address)
+    bench.ports["a"].rtp = flooded  # type: ignore[assignment]
+    bench.streams["a"].receive(bench.now_us)
+    assert bench.streams["a"].stats().packets == flooded.taken
 
 
 def test_a_changed_address_in_a_new_plan_is_followed(bench: Bench) -> None:

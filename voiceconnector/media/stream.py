@@ -25,6 +25,8 @@ from voiceconnector.media.watch import Watch
 
 QUIET_US = 2_000_000
 """Silence after which a socket is disconnected, so that another source would be seen."""
+QUEUED = 1000
+"""More packets than wait at a socket: 277 by Linux's default. A flood has no last one."""
 LATE_US = 200_000
 """Sources that are later than this let the missed frames go."""
 
@@ -133,8 +135,9 @@ class Stream:
         connected = self._connected
         if self._receive_from_anywhere(now_us) and self._connected and not connected:
             # What came before the connection may be anyone's; what comes after it can not.
-            while self._receive_from_anywhere(now_us):
-                pass
+            for _ in range(QUEUED):
+                if not self._receive_from_anywhere(now_us):
+                    break
 
     def _receive_from_anywhere(self, now_us: int) -> bool:
         buffer = self._edge.buffer
