@@ -32,8 +32,7 @@ def running(
     def prepare() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: not to outlive this program
         os.sched_setaffinity(0, {core})
-        if nice:
-            os.setpriority(os.PRIO_PROCESS, 0, nice)
+        prefer(nice)
 
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -50,6 +49,14 @@ def running(
         yield process
     finally:
         end(process)
+
+
+def prefer(nice: int) -> None:
+    """Gives this process a priority, and its session too, which is what Linux weighs against others (sched(7))."""
+    if nice:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        with contextlib.suppress(FileNotFoundError):
+            Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def end(process: subprocess.Popen[bytes], grace: float = 10.0) -> None:
