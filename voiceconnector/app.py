@@ -34,6 +34,7 @@ from .control.audit import event as cloudtrail_event
 from .control.context import Control
 from .control.iam import Guard
 from .control.service import Service
+from .control.service_linked_role import delete_service_linked_role, get_service_linked_role
 from .desk import Desk
 from .dns import Resolver, Server, Upstream, system_servers, texts
 from .encryption import Encryption
@@ -54,6 +55,7 @@ from .trunk.global_settings import cdr_bucket
 from .trunk.inventory import configured
 from .trunk.model import VoiceConnector, VoiceConnectorGroup, identity
 from .trunk.numbers import country_of
+from .trunk.roles import role_owed, streaming
 from .trunk.store import Conflict, Store, StoreError
 from .trunk.zone import Answers, Edge
 from .way import PHONES, Way, outward, routing_of
@@ -174,6 +176,8 @@ class Emulator:
         )
         kept = sum(identity(holder) in self.store.snapshot.all(type(holder)) for holder in holders)
         self.store.commit(*configured(self.store.snapshot, holders, config.deletion_queue, time.time()))
+        if streaming(self.store.snapshot):
+            self.store.commit(*role_owed(self.store.snapshot))
         if kept:
             log.info(
                 "%d of the configured Voice Connectors and groups were there already and are left as they are", kept
@@ -263,6 +267,7 @@ class Emulator:
         config = self.config
         chance = random.SystemRandom()
         control = Control(self.store, config.profile, config.account_id, tuple(config.regions), chance, time.time)
+        self._control = control
         guard = Guard(config.access, control)
         events = DayFiles(config.data_dir / CLOUDTRAIL, "Events of the API", log.warning)
         self._opened.append(_asynchronous(events.close))
@@ -408,6 +413,16 @@ class Emulator:
                 call.note(time.monotonic(), f"From here on, Region {name} is {condition.described}.")
         for watcher in tuple(self.watchers):
             watcher("RegionChanged", {"Name": name, "State": condition.state, "DelaySeconds": condition.delay_seconds})
+
+    # -- the service-linked role
+
+    def service_linked_role(self) -> dict[str, object]:
+        """The role as IAM has it. Raises LookupError where it is not there."""
+        return get_service_linked_role(self._control)
+
+    def delete_service_linked_role(self) -> None:
+        """Raises LookupError where it is not there, ValueError while something streams."""
+        delete_service_linked_role(self._control)
 
     # -- stop
 

@@ -17,6 +17,7 @@ from tests.control.cloud import SESSION, Cloud, Servers, open_cloud
 from voiceconnector.control.access_keys import Access, AccessKey, Auth, access
 from voiceconnector.control.iam import Guard
 from voiceconnector.trunk.tables import Table
+from voiceconnector.trunk.tagging import Tag, Tags
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 ARN = "arn:aws:chime:us-east-1:111122223333:vc"
@@ -265,6 +266,16 @@ def test_a_sip_rule_is_about_the_applications_that_it_leads_to(servers: Servers,
         assert "on resource: arn:aws:chime:us-east-1:111122223333:sma/abc because" in refusal
 
 
+def test_an_application_is_allowed_by_the_arn_of_its_region(servers: Servers, tmp_path: Path) -> None:
+    west = "arn:aws:chime:us-west-2:111122223333:sma/*"
+    policies = [allowing("CreateSipMediaApplication"), allowing("GetSipMediaApplication", Resource=west)]
+    endpoints = [{"LambdaArn": "arn:aws:lambda:us-west-2:111122223333:function:ivr"}]
+    with lab(servers, tmp_path, "enforce", alice(*policies)) as opened, opened.client() as client:
+        made = client.create_sip_media_application(AwsRegion="us-west-2", Name="ivr", Endpoints=endpoints)
+        id_ = made["SipMediaApplication"]["SipMediaApplicationId"]
+        assert client.get_sip_media_application(SipMediaApplicationId=id_)
+
+
 def test_tags_are_on_the_resource_that_they_name(servers: Servers, tmp_path: Path) -> None:
     with lab(servers, tmp_path, "enforce", alice()) as opened:
         assert f"on resource: {ARN}/abc because" in opened.refusal("list_tags_for_resource", ResourceARN=f"{ARN}/abc")
@@ -313,6 +324,18 @@ def test_conditions_see_the_tags_of_a_request(servers: Servers, tmp_path: Path) 
         for tags in ({"Team": "sales"}, {"Stage": "test"}, {"Team": "voice", "Owner": "me"}):
             listed = [{"Key": key, "Value": value} for key, value in tags.items()]
             assert "AccessDeniedException" in opened.refusal("create_voice_connector", **asked, Tags=listed)
+
+
+def test_conditions_see_the_tags_of_a_resource(servers: Servers, tmp_path: Path) -> None:
+    mine = allowing("GetVoiceConnector", Condition={"StringEquals": {"aws:ResourceTag/Team": "voice"}})
+    with lab(servers, tmp_path, "enforce", alice(mine), {}) as opened:
+        with opened.client(1) as root:
+            made = [root.create_voice_connector(Name="lab", RequireEncryption=False) for _ in range(2)]
+        tagged, other = (one["VoiceConnector"]["VoiceConnectorId"] for one in made)
+        opened.cloud.commit(Tags(tagged, (Tag("Team", "voice"),)), Tags(other, (Tag("Team", "sales"),)))
+        with opened.client() as client:
+            assert client.get_voice_connector(VoiceConnectorId=tagged)
+        assert "AccessDeniedException" in opened.refusal("get_voice_connector", VoiceConnectorId=other)
 
 
 def test_temporary_credentials_say_that_no_second_factor_was_there(servers: Servers, tmp_path: Path) -> None:

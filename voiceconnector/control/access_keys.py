@@ -9,6 +9,7 @@ from base64 import b32encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -63,12 +64,17 @@ class AccessKey:
         return f"arn:aws:iam::{account_id}:{name}"
 
     def principal_id(self, account_id: str) -> str:
-        """The unique id that IAM gives to a user or a role, `aws:userid`: the same for a name at each start."""
+        """What `aws:userid` is: the unique id of the user or role, with the name of the role's session."""
         if self.kind == "Root":
             return account_id
-        digest = b32encode(sha256(self.identity_arn(account_id).encode()).digest()).decode()
-        identity = f"{'AIDA' if self.user_name else 'AROA'}{digest[:17]}"
+        identity = unique_id("AIDA" if self.user_name else "AROA", self.identity_arn(account_id))
         return f"{identity}:{self.role_session_name}" if self.role_name else identity
+
+
+@lru_cache(64)
+def unique_id(prefix: str, arn: str) -> str:
+    """An id as IAM gives to each user (AIDA…) and role (AROA…): the same for an ARN at each start."""
+    return f"{prefix}{b32encode(sha256(arn.encode()).digest()).decode()[:17]}"
 
 
 @dataclass(frozen=True, slots=True)

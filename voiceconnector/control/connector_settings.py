@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ..trunk.model import LoggingConfiguration, VoiceConnector
+from ..trunk.roles import role_owed
 from ..trunk.shapes import (
     check_emergency_calling,
     emergency_calling_configuration,
@@ -52,7 +53,8 @@ def delete_voice_connector_emergency_calling_configuration(control: Control, ask
 def put_voice_connector_streaming_configuration(control: Control, asked: Fields) -> Fields:
     connector = known_voice_connector(control, asked["VoiceConnectorId"])
     given = streaming_configuration(asked[STREAMING], STREAMING)
-    control.store.commit(replace(connector, streaming_configuration=given))
+    changed = replace(connector, streaming_configuration=given)
+    control.store.commit(changed, *(() if given.disabled else role_owed(control.store.snapshot)))
     return {STREAMING: shape_of(given)}
 
 

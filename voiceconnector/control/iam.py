@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..trunk.model import AWS_REGIONS
+from ..trunk.sip_rules import SipMediaApplication
+from ..trunk.tagging import Tags
 from .access_keys import Access, AccessKey
 from .api import Call
 from .conditions import Context
@@ -52,7 +54,7 @@ class Guard:
         action = f"chime:{call.operation.name}"
         context = context_of(call, key, self._control.account_id)
         for resource in self._resources(call):
-            found = verdict(key.policies, action, resource, context)
+            found = verdict(key.policies, action, resource, {**context, **self._tags_on(resource)})
             if not found.allowed:
                 raise _refusal(key, self._control.account_id, action, resource, found)
 
@@ -66,15 +68,21 @@ class Guard:
         """The ARNs that a call is about; "*" where it is about none."""
         if isinstance(arn := call.asked.get("ResourceARN"), str):
             return (arn,)
-        region = call.scope.region if call.scope else AWS_REGIONS[0]
-        connectors = self._control.store.snapshot.by_id
+        asked, snapshot = call.asked, self._control.store.snapshot
+        elsewhere = call.scope.region if call.scope else AWS_REGIONS[0]
         found = []
-        for id_ in _named(call.asked, "VoiceConnectorId", "VoiceConnectorItems"):
-            connector = connectors.get(id_)
-            found.append(self._control.arn(connector.aws_region if connector else region, f"vc/{id_}"))
-        applications = _named(call.asked, "SipMediaApplicationId", "TargetApplications")
-        found += [self._control.arn(region, f"sma/{id_}") for id_ in applications]
+        for id_ in _named(asked, "VoiceConnectorId", "VoiceConnectorItems"):
+            connector = snapshot.by_id.get(id_)
+            found.append(self._control.arn(connector.aws_region if connector else elsewhere, f"vc/{id_}"))
+        for id_ in _named(asked, "SipMediaApplicationId", "TargetApplications"):
+            application = snapshot.all(SipMediaApplication).get(id_)
+            found.append(self._control.arn(application.aws_region if application else elsewhere, f"sma/{id_}"))
         return tuple(found) or ("*",)
+
+    def _tags_on(self, arn: str) -> Context:
+        """The tags that a resource has already."""
+        known = self._control.store.snapshot.all(Tags).get(arn.rpartition("/")[2])
+        return {f"aws:resourcetag/{tag.key.lower()}": (tag.value,) for tag in known.tags} if known else {}
 
 
 def _named(asked: Fields, key: str, items: str) -> Iterator[str]:

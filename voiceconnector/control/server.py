@@ -60,6 +60,8 @@ class View(Protocol):
     def metrics_text(self) -> str: ...
     def regions(self) -> dict[str, dict[str, object]]: ...
     def set_region(self, name: str, wanted: object) -> dict[str, object]: ...
+    def service_linked_role(self) -> dict[str, object]: ...
+    def delete_service_linked_role(self) -> None: ...
 
 
 class Calls(Protocol):
@@ -197,6 +199,21 @@ def emulator_pages(view: View, desk: Calls, further: Sequence[Route]) -> Starlet
         except ValueError as error:
             return _problem(str(error), 400)
 
+    async def role(request: Request) -> Response:
+        try:
+            if request.method == "GET":
+                return JSONResponse(view.service_linked_role())
+            if request.method == "DELETE":
+                view.delete_service_linked_role()
+                return Response(status_code=204)
+        except LookupError as error:
+            return _problem(str(error), 404)
+        except ValueError as error:
+            return _problem(str(error), 409)
+        refusal = _problem("A service-linked role cannot be edited: the Amazon Chime SDK defines it (guide p. 17)", 405)
+        refusal.headers["Allow"] = "GET, DELETE"
+        return refusal
+
     async def calls(_request: Request) -> Response:
         return JSONResponse(desk.calls())
 
@@ -259,6 +276,7 @@ def emulator_pages(view: View, desk: Calls, further: Sequence[Route]) -> Starlet
             Route("/emulator/state", state),
             Route("/emulator/regions", regions),
             Route("/emulator/regions/{name}", set_region, methods=["POST"]),
+            Route("/emulator/iam/service-linked-role", role, methods=["GET", "DELETE", "PUT", "POST", "PATCH"]),
             Route("/emulator/calls", calls),
             Route("/emulator/calls", place_call, methods=["POST"]),
             Route("/emulator/calls/{id}", call),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from ..trunk.roles import role_owed
 from ..trunk.shapes import shape_of
 from ..trunk.sip_rules import (
     SipMediaApplication,
@@ -25,7 +26,7 @@ def create_sip_media_application(control: Control, asked: Fields) -> Fields:
     application = sip_media_application({"SipMediaApplicationId": id_, **settings}, "")
     check_sip_media_application(application, control.regions, "")
     _check_quota(control)
-    control.store.commit(application, *tags_of_new(id_, asked))
+    control.store.commit(application, *tags_of_new(id_, asked), *role_owed(control.store.snapshot))
     return {"SipMediaApplication": _shown(control, id_)}
 
 
@@ -45,7 +46,8 @@ def update_sip_media_application(control: Control, asked: Fields) -> Fields:
     """Another name, or another Lambda function of the same Region; the Region stays (guide p. 71)."""
     application = known_sip_media_application(control, asked["SipMediaApplicationId"])
     changes: Fields = {key: value for key, value in asked.items() if key in ("Name", "Endpoints")}
-    control.store.commit(sip_media_application({**shape_of(application), **changes}, ""))
+    changed = sip_media_application({**shape_of(application), **changes}, "")
+    control.store.commit(changed, *role_owed(control.store.snapshot))
     return {"SipMediaApplication": _shown(control, application.sip_media_application_id)}
 
 

@@ -20,6 +20,7 @@ from .account_model import (
 )
 from .global_settings import GlobalSettings, global_settings
 from .model import PhoneNumber, Resource, VoiceConnector, VoiceConnectorGroup
+from .roles import ServiceLinkedRole, service_linked_role
 from .shapes import phone_number_of_inventory, voice_connector, voice_connector_group
 from .sip_rules import SipMediaApplication, SipRule, sip_media_application, sip_rule
 from .tagging import Tags, tags
@@ -52,5 +53,6 @@ KINDS = (
     Kind(SipRule, sip_rule),
     Kind(Activity, activity),
     Kind(SupportRequest, support_request),
+    Kind(ServiceLinkedRole, service_linked_role),
 )
 """In an order in which they can be created: what is referred to comes first."""
