@@ -4,7 +4,6 @@ Members are named as CloudTrail does, with a small first letter. What the servic
 passwords, are never written. Answers are kept of calls that change something (guide of 2018, p. 20).
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from .access_keys import AccessKey
@@ -31,7 +30,7 @@ def event(call: Call, outcome: Outcome, caller: AccessKey | None, account_id: st
     return {
         "eventVersion": EVENT_VERSION,
         "userIdentity": _user_identity(call, caller, account_id),
-        "eventTime": f"{datetime.fromtimestamp(call.time, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "eventTime": f"{iso_8601(call.time)[:19]}Z",
         "eventSource": EVENT_SOURCE,
         "eventName": operation.name,
         "awsRegion": call.scope.region if call.scope else "us-east-1",

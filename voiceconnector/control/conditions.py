@@ -88,9 +88,10 @@ def _parts(arn: str) -> list[str]:
     return parts
 
 
-def pattern(written: str) -> re.Pattern[str]:
-    """What `*` (any text) and `?` (any character) stand for; everything else is itself."""
-    return re.compile("".join(_WILDCARDS.get(one) or re.escape(one) for one in written), re.DOTALL)
+def pattern(*written: str) -> re.Pattern[str]:
+    """What any of these stands for: `*` is any text, `?` any character, and everything else is itself."""
+    translated = ("".join(_WILDCARDS.get(one) or re.escape(one) for one in each) for each in written)
+    return re.compile("|".join(translated), re.DOTALL)
 
 
 _WILDCARDS = {"*": ".*", "?": "."}

@@ -14,19 +14,13 @@ from .policies import Globs, Policy, Statement
 
 _ARN = "arn:aws:iam::aws:policy/"
 
-SERVICE_LINKED: Mapping[str, tuple[str, ...]] = {
-    "AmazonChimeVoiceConnectorServiceLinkedRolePolicy": (
-        "chime:GetVoiceConnector*",
-        "kinesisvideo:*",
-        "polly:SynthesizeSpeech",
-    ),
-    "AmazonChimeSDKMediaPipelinesServiceLinkedRolePolicy": (
-        "chime:GetMeeting",
-        "chime:CreateAttendee",
-        "chime:DeleteAttendee",
-    ),
-}
-"""The actions that the guide lists (p. 13, 16) for the policies of service-linked roles."""
+SERVICE_LINKED = frozenset(
+    {
+        "AmazonChimeVoiceConnectorServiceLinkedRolePolicy",
+        "AmazonChimeSDKMediaPipelinesServiceLinkedRolePolicy",
+    }
+)
+"""The policies of service-linked roles."""
 
 _USER_MANAGEMENT = """
     ListAccounts GetAccount GetAccountSettings UpdateAccountSettings
@@ -63,5 +57,5 @@ def managed_policy(value: object) -> Policy:
         raise ValueError("is the policy of a service-linked role, which cannot be attached to a user or role")
     if name not in ATTACHABLE:
         raise ValueError(f"must be one of {', '.join(ATTACHABLE)}; for others, write the document under Policies")
-    actions = tuple(pattern(f"chime:{action}".lower()) for action in ATTACHABLE[name])
-    return Policy(f"{_ARN}{name}", (Statement("Allow", Globs(actions), Globs((pattern("*"),))),))
+    actions = pattern(*(f"chime:{action}".lower() for action in ATTACHABLE[name]))
+    return Policy(f"{_ARN}{name}", (Statement("Allow", Globs(actions), Globs(pattern("*"))),))

@@ -25,12 +25,13 @@ Effect = Literal["Allow", "Deny"]
 class Globs:
     """Patterns with `*` and `?`, or all that they do not match."""
 
-    patterns: tuple[re.Pattern[str], ...]
+    pattern: re.Pattern[str]
+    """Of all of them."""
     inverted: bool = False
 
     def cover(self, value: str) -> bool:
         """Whether the value is meant."""
-        return any(one.fullmatch(value) for one in self.patterns) != self.inverted
+        return (self.pattern.fullmatch(value) is not None) != self.inverted
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,28 +133,27 @@ def _statement(entries: object, path: str) -> Statement:
     )
 
 
-def _globs(table: Table, key: str, reader: Callable[[object], re.Pattern[str]]) -> Globs:
+def _globs(table: Table, key: str, reader: Callable[[object], str]) -> Globs:
     """The values of Action or NotAction, of Resource or NotResource: one of each pair must be there."""
     other = f"Not{key}"
     if (key in table) == (other in table):
         problem = f"must not come with {other}" if key in table else f"is missing, and {other} is too"
         raise ShapeError(table.path_of(key), problem)
     there = key if key in table else other
-    value = table.entries[there]
-    if not isinstance(value, list):
-        return Globs((table.required(there, reader),), there == other)
-    if not value:
+    listed = isinstance(table.entries[there], list)
+    values = table.each(there, reader) if listed else (table.required(there, reader),)
+    if not values:
         raise ShapeError(table.path_of(there), "must have a value")
-    return Globs(table.each(there, reader), there == other)
+    return Globs(pattern(*values), there == other)
 
 
-def _action(value: object) -> re.Pattern[str]:
+def _action(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(_ACTION, value):
         raise ValueError('must be an action such as chime:GetVoiceConnector or chime:List*, or "*"')
-    return pattern(value.lower())
+    return value.lower()
 
 
-def _resource(value: object) -> re.Pattern[str]:
+def _resource(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(_RESOURCE, value):
         raise ValueError('must be an ARN such as arn:aws:chime:us-east-1:111122223333:vc/*, or "*"')
-    return pattern(without_variables(value))
+    return without_variables(value)

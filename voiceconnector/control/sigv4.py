@@ -9,10 +9,12 @@ every Region, so that any Region may stand in the credential scope.
 """
 
 import hmac
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
@@ -149,7 +151,9 @@ def _of_http_date(written: str) -> str:
 
 
 def _unix_time(instant: str) -> float:
-    return datetime.strptime(instant, _INSTANT).replace(tzinfo=UTC).timestamp()
+    if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", instant):
+        raise ValueError(f"{instant} is no date in ISO-8601 'basic format'")
+    return datetime.fromisoformat(instant).timestamp()
 
 
 def _check_skew(instant: str, now: float) -> None:
@@ -306,10 +310,16 @@ def string_to_sign(canonical: str, instant: str, scope: str) -> str:
 
 def signature(secret: str, given: Authorization, to_sign: str) -> str:
     """The signature by that secret for a credential scope, in hexadecimal."""
+    return _hmac(_signing_key(secret, given.date, given.region, given.service, given.terminator), to_sign).hex()
+
+
+@lru_cache(64)
+def _signing_key(secret: str, *scope: str) -> bytes:
+    """The same for all requests of a day."""
     key = f"AWS4{secret}".encode()
-    for part in (given.date, given.region, given.service, given.terminator):
+    for part in scope:
         key = _hmac(key, part)
-    return _hmac(key, to_sign).hex()
+    return key
 
 
 def _hmac(key: bytes, text: str) -> bytes:
