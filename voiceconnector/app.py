@@ -71,7 +71,7 @@ COLLECT_SECONDS = 600.0
 """How often cyclic garbage, as HTTP leaves some, is looked for when calls never pause."""
 ROOM_SECONDS = 60.0
 """How often old captures and recordings are looked for."""
-RELAY_SECONDS = 10.0
+RELAY_SECONDS = 60.0
 RELAY_PAUSE = 0.005
 """Seconds between batches of commands to the relay."""
 
@@ -222,8 +222,10 @@ class Emulator:
 
         self._opened.append(close)
         deadline = time.monotonic() + RELAY_SECONDS
-        while self.relay.opening and time.monotonic() < deadline:
+        while self.relay.opening and self.relay.process_id and time.monotonic() < deadline:
             await asyncio.sleep(0.002)
+        if not self.relay.process_id:
+            raise StartError("the media relay ended as soon as it was started")
         if self.relay.opening:
             raise StartError(f"the media relay did not start within {RELAY_SECONDS:g} s")
 
