@@ -14,6 +14,7 @@ from voiceconnector.trunk.model import (
     EmergencyCallingConfiguration,
     Origination,
     OriginationRoute,
+    PhoneNumber,
     Termination,
     VoiceConnector,
 )
@@ -276,6 +277,42 @@ def test_a_number_that_is_associated_cannot_be_in_the_deletion_queue(configure: 
     """Guide p. 58: only unassigned numbers can be deleted."""
     refused = refusal(configure, "deletion_queue = ['+12065550111']\n" + GROUP)
     assert "deletion_queue[0] = '+12065550111': is a number of " in refused
+
+
+NUMBERS = """
+[[phone_numbers]]
+E164PhoneNumber = "+12065550150"
+Name = "front desk"
+CallingName = "Example Corp"
+[[phone_numbers]]
+E164PhoneNumber = "+442079460123"
+ProductType = "SipMediaApplicationDialIn"
+"""
+
+
+def test_numbers_of_the_inventory_are_read_and_described(configure: Configure) -> None:
+    config = configure(NUMBERS)
+    assert config.phone_numbers == (
+        PhoneNumber("+12065550150", name="front desk", calling_name="Example Corp"),
+        PhoneNumber("+442079460123", "SipMediaApplicationDialIn"),
+    )
+    assert "phone numbers: +12065550150, +442079460123" in describe(config)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('ProductType = "Sip', '# "Sip', "[1].ProductType = 'VoiceConnector': must be SipMediaApplicationDialIn for"),
+        ("+442079460123", "+12065550150", "[1].E164PhoneNumber = '+12065550150': is there already"),
+        ("+442079460123", "+12065550111", "[1].ProductType = 'SipMediaApplicationDialIn': must be VoiceConnector, as"),
+        ("Name = ", "Progress = ", "[0].Progress is an unknown key"),
+        ("Example Corp", "Example Corporation", "[0].CallingName = 'Example Corporation': must be 2 to 15 letters"),
+    ],
+)
+def test_a_mistake_in_a_number_is_one_line(configure: Configure, old: str, new: str, message: str) -> None:
+    """Guide p. 40, 58."""
+    assert old in NUMBERS
+    assert f"phone_numbers{message}" in refusal(configure, NUMBERS.replace(old, new, 1) + GROUP)
 
 
 EMERGENCY = """

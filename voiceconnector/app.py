@@ -53,8 +53,9 @@ from .sip.ids import Ids
 from .sip.transport import Transport
 from .trunk.global_settings import cdr_bucket
 from .trunk.inventory import configured
-from .trunk.model import VoiceConnector, VoiceConnectorGroup, identity
+from .trunk.model import PhoneNumber, VoiceConnector, VoiceConnectorGroup, identity
 from .trunk.numbers import country_of
+from .trunk.orders import due
 from .trunk.roles import role_owed, streaming
 from .trunk.store import Conflict, Store, StoreError
 from .trunk.zone import Answers, Edge
@@ -175,14 +176,15 @@ class Emulator:
             *config.voice_connector_groups,
         )
         kept = sum(identity(holder) in self.store.snapshot.all(type(holder)) for holder in holders)
-        self.store.commit(*configured(self.store.snapshot, holders, config.deletion_queue, time.time()))
+        numbers, deleted = config.phone_numbers, config.deletion_queue
+        self.store.commit(*configured(self.store.snapshot, holders, numbers, deleted, time.time()))
         if streaming(self.store.snapshot):
             self.store.commit(*role_owed(self.store.snapshot))
         if kept:
             log.info(
                 "%d of the configured Voice Connectors and groups were there already and are left as they are", kept
             )
-        account = cdr.Account(config.account_id, country_of)
+        account = cdr.Account(config.account_id, country_of, self._name_of)
         self.sink = Sink(config.data_dir, account, log.warning, lambda: cdr_bucket(self.store.snapshot, config.profile))
         self.metrics = Metrics(self._region_of)
         self._opened.append(_asynchronous(self.sink.close))
@@ -367,6 +369,7 @@ class Emulator:
 
     def _flush_store(self) -> None:
         try:
+            self._take_what_is_due()
             self.store.flush()
         except StoreError as error:
             log.warning("%s", error)
@@ -375,6 +378,12 @@ class Emulator:
         deleted = await asyncio.to_thread(self.captures.make_room, frozenset(self.switch.history.live))
         if deleted:
             log.info("Of %d older calls, captures or recordings made room (media.keep_bytes)", deleted)
+
+    def _take_what_is_due(self) -> None:
+        """Numbers come into service and leave the deletion queue by the clock."""
+        change = due(self.store.snapshot, time.time())
+        if change.put or change.remove:
+            self.store.commit(*change.put, remove=change.remove)
 
     def _return_memory(self, now: float) -> None:
         """Give back to the system what a burst of calls needed: glibc keeps freed memory unless it is asked."""
@@ -473,6 +482,10 @@ class Emulator:
     def metrics_text(self) -> str:
         """What Prometheus is told."""
         return self.metrics.text()
+
+    def _name_of(self, number: str) -> str:
+        known = self.store.snapshot.all(PhoneNumber).get(number)
+        return known.name if known else ""
 
     def _region_of(self, voice_connector_id: str) -> str:
         connector = self.store.snapshot.by_id.get(voice_connector_id)

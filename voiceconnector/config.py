@@ -1,9 +1,9 @@
 """The configuration: a TOML file, `VOICECONNECTOR_…` in the environment and `--set`, as one frozen value.
 
 Every key is optional. Later sources win: defaults, file, environment, `--set`. The keys of
-`[[voice_connectors]]` and `[[voice_connector_groups]]` are the shapes of the AWS API; `[overrides]` replaces
-single values of the profile, with "none" where the profile may have no limit. Relative paths start at the
-working directory.
+`[[voice_connectors]]`, `[[voice_connector_groups]]` and `[[phone_numbers]]` are the shapes of the AWS API;
+`[overrides]` replaces single values of the profile, with "none" where the profile may have no limit. Relative
+paths start at the working directory.
 
 An environment variable is a key in capitals, with `__` for a dot and `_` for a hyphen or between the words of
 an AWS key: `VOICECONNECTOR_REGIONS__US_EAST_1__UDP` is `regions.us-east-1.udp`, and
@@ -22,15 +22,17 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from .control.access_keys import Access, access
 from .trunk.global_settings import bucket_name
-from .trunk.model import AWS_REGIONS, VoiceConnector, VoiceConnectorGroup
+from .trunk.model import AWS_REGIONS, PhoneNumber, VoiceConnector, VoiceConnectorGroup
 from .trunk.profile import Profile
 from .trunk.shapes import (
     check_deletion_queue,
+    check_phone_numbers,
     check_voice_connector_groups,
     check_voice_connectors,
     key_of,
     name,
     phone_number,
+    phone_number_of_inventory,
     user_or_password,
     voice_connector,
     voice_connector_group,
@@ -186,6 +188,8 @@ class Config:
     """Created at start if absent."""
     voice_connector_groups: tuple[VoiceConnectorGroup, ...]
     """Created at start if absent."""
+    phone_numbers: tuple[PhoneNumber, ...]
+    """Put into the inventory at start if absent, besides those of connectors and groups."""
     deletion_queue: tuple[str, ...]
     """Phone numbers that are deleted at start, to rehearse calls to them."""
 
@@ -252,7 +256,7 @@ def _key_of(variable: str) -> str:
     """The key that an environment variable stands for."""
     top, *rest = variable.removeprefix(ENVIRONMENT_PREFIX).split("__")
     match top := top.lower():
-        case "voice_connectors" | "voice_connector_groups":
+        case "voice_connectors" | "voice_connector_groups" | "phone_numbers":
             rest = [key_of(part.lower()) for part in rest]
         case "http" if rest[:1] == ["ACCESS_KEYS"]:
             rest = ["access_keys", *(key_of(part.lower()) for part in rest[1:])]
@@ -376,7 +380,7 @@ def _config(document: Mapping[str, object]) -> Config:
     keys = (
         "profile", "overrides", "data_dir", "account_id",
         "http", "dns", "regions", "tls", "pstn", "media", "hep",
-        "voice_connectors", "voice_connector_groups", "deletion_queue",
+        "voice_connectors", "voice_connector_groups", "phone_numbers", "deletion_queue",
     )  # fmt: skip
     table = Table(document, "", keys)
     profile = _profile(table)
@@ -401,12 +405,14 @@ def _config(document: Mapping[str, object]) -> Config:
         hep=table.shape("hep", _hep),
         voice_connectors=table.shapes("voice_connectors", _voice_connector),
         voice_connector_groups=table.shapes("voice_connector_groups", _voice_connector_group),
+        phone_numbers=table.shapes("phone_numbers", _phone_number),
         deletion_queue=table.each("deletion_queue", phone_number),
     )
     _check_listeners(config)
     connectors, groups = config.voice_connectors, config.voice_connector_groups
     check_voice_connectors(connectors, tuple(regions), profile, "voice_connectors")
     check_voice_connector_groups(groups, connectors, profile, "voice_connector_groups", "voice_connectors")
+    check_phone_numbers(config.phone_numbers, (*connectors, *groups), "phone_numbers")
     check_deletion_queue(config.deletion_queue, (*connectors, *groups), "deletion_queue")
     return config
 
@@ -500,6 +506,12 @@ def _voice_connector(entries: object, path: str) -> VoiceConnector:
 def _voice_connector_group(entries: object, path: str) -> VoiceConnectorGroup:
     """The same for a group."""
     return voice_connector_group(_identified(entries, path, "voice-connector-group", "VoiceConnectorGroupId"), path)
+
+
+def _phone_number(entries: object, path: str) -> PhoneNumber:
+    """A number of the inventory."""
+    Table(entries, path, ("E164PhoneNumber", "ProductType", "Name", "CallingName"))
+    return phone_number_of_inventory(entries, path)
 
 
 def _identified(entries: object, path: str, default_name: str, id_key: str) -> dict[str, object]:

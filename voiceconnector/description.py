@@ -32,6 +32,8 @@ def describe(config: Config) -> str:
         lines += _connector_described(connector)
     for group in config.voice_connector_groups:
         lines += _group_described(group)
+    if config.phone_numbers:
+        lines.append(f"phone numbers: {', '.join(each.e164_phone_number for each in config.phone_numbers)}")
     if config.deletion_queue:
         lines.append(f"deletion queue: {', '.join(config.deletion_queue)}")
     if not config.voice_connectors:

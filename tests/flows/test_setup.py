@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.flows.stage import CALLED, CALLED_FAR, CALLER, FAR, FAR_SDP, PBX, PSTN, TERMINATION, TRUNK, Stage, sdp
+from tests.flows.stage import CALLED, CALLED_FAR, CALLER, EPOCH, FAR, FAR_SDP, PBX, PSTN, TERMINATION, TRUNK, Stage, sdp
 from tests.phone import SDP
 from tests.wire import body_of, header, headers_of, start_line
 from voiceconnector.pstn.behaviours import behaviour
+from voiceconnector.trunk.model import PhoneNumber
 from voiceconnector.trunk.profile import LAB
 
 
@@ -121,6 +122,20 @@ def test_the_display_name_is_kept_in_a_form_that_can_be_sent(from_: str, expecte
     assert header(stage.sent("trunk>far INVITE"), "From").rpartition(";tag=")[0] == expected
     session.cancel(stage.now)
     stage.end()
+
+
+def test_a_calling_name_of_the_account_takes_the_place_of_the_display_name() -> None:
+    """Guide p. 58: recipients of outbound calls see it, once it is updated."""
+    stage = Stage()
+    known = PhoneNumber(CALLER, calling_name="Example Corp", former_calling_name="Other", calling_name_due=EPOCH + 60)
+    stage.snapshot = stage.snapshot.after([known])
+    for expected in ('"Other" <sip:', '"Example Corp" <sip:'):
+        session = stage.pbx.dial(from_=f"Front Desk <sip:{CALLER}@pbx>")
+        stage.run()
+        assert header(stage.sent("trunk>far INVITE"), "From").startswith(expected)
+        session.cancel(stage.now)
+        stage.run(60)
+    stage.end(calls=2)
 
 
 def test_extension_headers_pass_and_headers_of_the_trunk_do_not() -> None:

@@ -606,3 +606,11 @@ def test_a_caller_in_the_deletion_queue_is_told_so() -> None:
     snapshot = Snapshot.of([CONNECTOR], (), [PhoneNumber("+12065550199", deletion_due=1.0)])
     attempt = replace(ATTEMPT, from_user="+12065550199")
     assert "is in the deletion queue" in AdmissionControl(AWS).admit(attempt, snapshot, NO_ANSWER, 0.0).decision.because
+
+
+def test_a_caller_that_is_not_in_service_is_told_so() -> None:
+    number = CONNECTOR.phone_numbers[0]
+    snapshot = Snapshot.of([CONNECTOR], (), [PhoneNumber(number, progress="PortinInProgress")])
+    attempt = replace(ATTEMPT, from_user=number)
+    because = AdmissionControl(AWS).admit(attempt, snapshot, NO_ANSWER, 0.0).decision.because
+    assert "is not in service, as its order is not fulfilled" in because

@@ -155,3 +155,15 @@ def test_a_snapshot_after_changes_is_the_one_that_would_be_made_afresh() -> None
     assert after.after(remove=[GROUP]) == Snapshot.of(moved).after(put=[GROUP]).after(remove=[GROUP])
     with pytest.raises(ValueError, match="no such Voice Connector"):
         after.after(remove=[moved[0]])
+
+
+def test_a_number_that_is_not_in_service_leads_nowhere_and_is_nobodys_caller() -> None:
+    """Guide p. 53: numbers are not activated before the FOC date, though they may be assigned."""
+    numbers = [PhoneNumber(number, progress="PortinInProgress") for number in ("+12065550100", "+12065550111")]
+    snapshot = Snapshot.of([WEST, EAST], [GROUP], numbers)
+    assert snapshot.inbound("+12065550100") == snapshot.inbound("+12065550111") == ()
+    assert snapshot.owner("+12065550100") is None
+    assert snapshot.by_phone_number["+12065550100"] is EAST
+    assert snapshot.expected == {"+12065550100", "+12065550111"}
+    active = snapshot.after([replace(number, progress=None) for number in numbers])
+    assert (active.inbound("+12065550100"), active.owner("+12065550100")) == ((EAST,), EAST)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceconnector.trunk.numbers import country_of, e164, suggestion, why_not_e164
+from voiceconnector.trunk.numbers import country_of, e164, is_toll_free, suggestion, why_not_e164
 
 
 @pytest.mark.parametrize(
@@ -170,3 +170,21 @@ def test_visual_separators_anywhere_change_nothing(digits: str, separators: list
     """RFC 3966 5.1.1: they carry no meaning."""
     user = "".join(digit + separator for digit, separator in zip(digits, separators, strict=False))
     assert e164("+" + user) == "+" + digits
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("+18005550100", True),
+        ("+18885550100", True),
+        ("+18225550100", False),
+        ("+12065550100", False),
+        ("+448001234567", True),
+        ("+442079460123", False),
+        ("+8001234", False),
+        ("+99912345678", False),
+    ],
+)
+def test_a_toll_free_number_is_told_by_its_national_plan(number: str, expected: bool) -> None:
+    """NANPA: 800, 833, 844, 855, 866, 877 and 888 are toll-free; Ofcom: 0800 is."""
+    assert is_toll_free(number) is expected

@@ -45,7 +45,7 @@ def test_the_aws_profile_has_the_published_values() -> None:
 
 def test_the_lab_profile_has_no_quotas_and_takes_private_addresses() -> None:
     quotas = [name for name in Profile.__slots__ if name.endswith(("_max", "_quota")) or "default_cps" in name]
-    assert len(quotas) == 11
+    assert len(quotas) == 12
     assert all(getattr(LAB, name) is None for name in quotas)
     assert LAB.private_addresses_allowed
     assert LAB.address_as_host

@@ -179,3 +179,10 @@ def test_a_number_of_nobody_is_explained_without_a_connector() -> None:
     decision = unassigned("+12065550999", Snapshot.of([]), LAB)
     (finding,) = explain_inbound(Admission(decision))
     assert (finding.check, finding.verdict) == ("number", "rejected")
+
+
+def test_a_number_that_is_not_in_service_says_what_it_waits_for() -> None:
+    snapshot = Snapshot.of([], (), [PhoneNumber("+12065550100", progress="PortinInProgress")])
+    code, because = refusal(unassigned("+12065550100", snapshot, LAB))
+    assert code == 404
+    assert because == "+12065550100 is PortinInProgress, so it is not in service yet"

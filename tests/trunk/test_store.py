@@ -160,10 +160,11 @@ CHANGES = {
         "SipMediaApplicationDialIn",
         "front desk",
         "Example Corp",
-        1_700_000_001.0,
-        1_700_000_002.0,
-        "01234567-89ab-cdef-0123-456789abcdef",
-        9_000_000_000.0,
+        former_calling_name="Example",
+        calling_name_due=1_700_000_001.0,
+        associated=1_700_000_002.0,
+        order_id="01234567-89ab-cdef-0123-456789abcdef",
+        deletion_due=9_000_000_000.0,
     ),
     "phone number of a user": PhoneNumber("+12065550100", "BusinessCalling", user_id=USER_ID),
 }
@@ -363,20 +364,6 @@ def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("")
     with pytest.raises(StoreError, match="cannot be used"):
         Store(tmp_path / "var", time.time)
-
-
-def test_a_number_leaves_the_deletion_queue_for_good_when_its_time_is_over(tmp_path: Path, clock: Clock) -> None:
-    store = Store(tmp_path, clock)
-    store.commit(PhoneNumber("+12065550100", deletion_due=clock.now + 60))
-    clock.now += 59
-    store.flush()
-    assert store.snapshot.awaits_deletion("+12065550100")
-    clock.now += 1
-    store.flush()
-    assert not store.snapshot.awaits_deletion("+12065550100")
-    again = reopened(store)
-    assert dict(again.snapshot.all(PhoneNumber)) == {}
-    again.close()
 
 
 @pytest.mark.parametrize(

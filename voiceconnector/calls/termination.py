@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from voiceconnector.media.multipart import with_sdp
 from voiceconnector.media.offer_answer import NegotiationError
-from voiceconnector.sip.grammar import without_controls
+from voiceconnector.sip.grammar import quote, without_controls
 from voiceconnector.sip.hop import Hop, bracketed
 from voiceconnector.sip.message import Request, Response
 from voiceconnector.sip.session import Session
 from voiceconnector.sip.transaction import ServerTransaction
+from voiceconnector.trunk.calling_names import shown_name
 
 from .call import Invite, contact_of
 from .call_media import description_of
@@ -58,13 +59,18 @@ class ToPstn:
         invite = Invite(
             hop,
             f"sip:{called}@{host}",
-            f"{display_name(request)}<sip:{caller}@{bracketed(hop.local.host)}>",
+            f"{self._name(call, now) or display_name(request)}<sip:{caller}@{bracketed(hop.local.host)}>",
             f"<sip:{called}@{bracketed(hop.address[0])}>",
             contact_of(caller, hop.local.uri),
             f"Max-Forwards: {request.max_forwards - 1}\r\n{call.switch.capabilities}{header_lines(request)}{typed}",
             body,
         )
         call.place(invite, now)
+
+    def _name(self, call: "Call", now: float) -> str:
+        """The calling name that the account has set, quoted and with a blank after it; or nothing (guide p. 58)."""
+        name = shown_name(call.switch.snapshot(), self._caller, now + call.switch.epoch)
+        return f"{quote(name)} " if name else ""
 
     def _body(self, call: "Call", request: Request, source: Hop, now: float) -> tuple[str, bytes]:
         """Content-Type line and body of our INVITE: theirs, with our session description in place of theirs."""

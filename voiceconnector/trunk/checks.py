@@ -509,7 +509,9 @@ def _unowned_caller(examination: Examination, header: str, user: str) -> Decisio
     connector, snapshot = examination.connector, examination.directory.snapshot
     holder = snapshot.by_phone_number.get(e164(user))
     guess = suggestion(user)
-    if holder is not None:
+    if e164(user) in snapshot.expected:
+        because = f"the caller {e164(user)} ({header}) is not in service, as its order is not fulfilled"
+    elif holder is not None:
         kind = "Voice Connector" if isinstance(holder, VoiceConnector) else "Voice Connector group"
         because = f"the caller {e164(user)} ({header}) is a number of {kind} {identity(holder)}"
     elif snapshot.awaits_deletion(e164(user)):

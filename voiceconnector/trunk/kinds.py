@@ -18,8 +18,10 @@ from .account_model import (
     support_request,
     user,
 )
+from .calling_names import PhoneNumberSettings, phone_number_settings
 from .global_settings import GlobalSettings, global_settings
 from .model import PhoneNumber, Resource, VoiceConnector, VoiceConnectorGroup
+from .orders import PhoneNumberOrder, phone_number_order
 from .roles import ServiceLinkedRole, service_linked_role
 from .shapes import phone_number_of_inventory, voice_connector, voice_connector_group
 from .sip_rules import SipMediaApplication, SipRule, sip_media_application, sip_rule
@@ -47,6 +49,8 @@ KINDS = (
     Kind(VoiceConnector, voice_connector),
     Kind(VoiceConnectorGroup, voice_connector_group),
     Kind(PhoneNumber, phone_number_of_inventory),
+    Kind(PhoneNumberOrder, phone_number_order),
+    Kind(PhoneNumberSettings, phone_number_settings),
     Kind(Tags, tags),
     Kind(GlobalSettings, global_settings),
     Kind(SipMediaApplication, sip_media_application),

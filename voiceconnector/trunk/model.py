@@ -32,7 +32,8 @@ AWS_REGIONS = (
 """Regions that have Voice Connectors."""
 
 PhoneNumberProductType = Literal["VoiceConnector", "SipMediaApplicationDialIn", "BusinessCalling"]
-CallingNameStatus = Literal["Unassigned", "UpdateInProgress", "UpdateSucceeded", "UpdateFailed"]
+"""The last one is of the API `chime` only."""
+PhoneNumberProgress = Literal["AcquireInProgress", "PortinInProgress", "PortinCancelRequested", "Cancelled"]
 NetworkType = Literal["IPV4_ONLY", "DUAL_STACK"]
 IntegrationType = Literal["CONNECT_CALL_TRANSFER_CONNECTOR", "CONNECT_ANALYTICS_CONNECTOR"]
 RouteProtocol = Literal["UDP", "TCP"]
@@ -264,9 +265,13 @@ class PhoneNumber:
     name: str = ""
     """The user's own word for it."""
     calling_name: str = ""
-    """What those who are called see; empty: the account's."""
-    calling_name_changed: float | None = None
-    """When the calling name was last asked for, Unix time in seconds; None: never."""
+    """What those who are called are to see; empty: the account's."""
+    former_calling_name: str = ""
+    """What they see until `calling_name_due`."""
+    calling_name_due: float | None = None
+    """From when they see `calling_name`, Unix time in seconds; None: always."""
+    progress: PhoneNumberProgress | None = None
+    """How far its order has come, while it is not in service; None: it is the account's."""
     associated: float | None = None
     """Since when it is associated with what it is associated with, Unix time in seconds."""
     order_id: str | None = None
@@ -301,6 +306,8 @@ class Snapshot:
     """By id, in order of creation."""
     deletion_queue: Mapping[str, float]
     """Numbers that were deleted and can still be restored, and when they are gone for good, in Unix time."""
+    expected: frozenset[str]
+    """Numbers that are not in service, as their order is not fulfilled; they may be associated beforehand."""
     _inbound: Mapping[str, tuple[VoiceConnector, ...]]
     _kinds: Mapping[type, Mapping[str, Any]]
 
@@ -350,13 +357,14 @@ class Snapshot:
                 _give_numbers(connector, (connector,), by_phone_number, inbound)
             for group in _those(groups, regrouped):
                 _give_numbers(group, _members(group, connectors), by_phone_number, inbound)
-        deletion_queue = _deletion_queue(kinds.get(PhoneNumber, _NONE), by_phone_number)
+        phone_numbers: Mapping[str, PhoneNumber] = kinds.get(PhoneNumber, _NONE)
         return Snapshot(
             connectors,
             MappingProxyType(dict(by_host_name)),
             MappingProxyType(dict(by_phone_number)),
             groups,
-            deletion_queue,
+            _deletion_queue(phone_numbers, by_phone_number),
+            frozenset(number for number, known in phone_numbers.items() if known.progress),
             inbound,
             kinds,
         )
@@ -366,24 +374,24 @@ class Snapshot:
         return self.by_host_name.get(host_name.lower().removesuffix("."))
 
     def owner(self, phone_number: str) -> VoiceConnector | None:
-        """The connector that an E.164 number (with its `+`) is itself associated with."""
+        """The connector that an E.164 number (with its `+`) in service is itself associated with."""
         holder = self.by_phone_number.get(phone_number)
-        return holder if isinstance(holder, VoiceConnector) else None
+        return holder if isinstance(holder, VoiceConnector) and phone_number not in self.expected else None
 
     def inbound(self, phone_number: str) -> tuple[VoiceConnector, ...]:
         """The connectors that take calls to an E.164 number, in the order in which they are to be tried.
 
         One for a connector's own number, a group's by rank; none for a number that is associated with
-        nothing, of a group without connectors, or in the deletion queue.
+        nothing, of a group without connectors, in the deletion queue, or not yet in service.
         """
-        return self._inbound.get(phone_number, ())
+        return () if phone_number in self.expected else self._inbound.get(phone_number, ())
 
     def awaits_deletion(self, phone_number: str) -> bool:
         """Whether an E.164 number is in the deletion queue, where no call reaches it."""
         return phone_number in self.deletion_queue
 
 
-EMPTY = Snapshot(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
+EMPTY = Snapshot(_NONE, _NONE, _NONE, _NONE, _NONE, frozenset(), _NONE, _NONE)
 
 
 def identity(resource: Resource) -> str:

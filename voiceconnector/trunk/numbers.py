@@ -13,12 +13,16 @@ from phonenumbers import (
     COUNTRY_CODE_TO_REGION_CODE,
     REGION_CODE_FOR_NON_GEO_ENTITY,
     NumberParseException,
+    PhoneNumberType,
+    number_type,
     parse,
     region_code_for_number,
 )
 
 _is_e164 = re.compile(r"\+[1-9][0-9]{1,14}").fullmatch
 _escape = re.compile("%([0-9A-Fa-f]{2})")
+_TOLL_FREE_PREFIXES = ("+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+1888")
+"""North America's."""
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.() ")
 """RFC 3966 5.1.1, and the space that some PBXs escape into a user part."""
 
@@ -105,8 +109,9 @@ def _country_of(number: str) -> str:
 
 
 def forget() -> None:
-    """Keep none of the countries that were found."""
+    """Keep none of the countries and types that were found."""
     _country_of.cache_clear()
+    _is_toll_free.cache_clear()
 
 
 def _country_in_shared_code(number: str) -> str | None:
@@ -114,3 +119,18 @@ def _country_in_shared_code(number: str) -> str | None:
         return region_code_for_number(parse(number))
     except NumberParseException:
         return None
+
+
+def is_toll_free(number: str) -> bool:
+    """Whether the called side pays for calls to an E.164 number."""
+    if number.startswith("+1"):
+        return number.startswith(_TOLL_FREE_PREFIXES)
+    return _is_toll_free(number)
+
+
+@lru_cache(maxsize=8192)
+def _is_toll_free(number: str) -> bool:
+    try:
+        return bool(number_type(parse(number)) == PhoneNumberType.TOLL_FREE)
+    except NumberParseException:
+        return False

@@ -227,6 +227,20 @@ class Profile:
     emergency_calls_exempt: bool = True
     """Whether emergency calls pass the calls per second, the quota of active calls and the calling plan."""
 
+    # Phone numbers
+
+    # Unverified: not published; an example of AWS's CLI has an order that was settled after ten seconds.
+    phone_number_order_seconds: float = 10.0
+    """Seconds from an order of numbers until it is settled."""
+    orders_beyond_search: bool = False
+    """Whether any number of a country that has some can be ordered, or only those that a search finds."""
+    identity_documents_required: bool = True
+    """Whether orders in countries that ask for papers wait for them (guide p. 40), or go through."""
+    calling_name_seconds: float = 259_200.0
+    """Seconds until a new calling name is seen; the guide allows 72 hours (p. 58)."""
+    calling_name_interval: float = 604_800.0
+    """Seconds between updates of the default calling name; the guide has 7 days (p. 58)."""
+
     # Limits of settings; None: no limit
 
     private_addresses_allowed: bool = False
@@ -247,6 +261,9 @@ class Profile:
     """Voice Connectors in a Region."""
     phone_numbers_max: int | None = 5
     """Phone numbers in the account."""
+    # Unverified: no guide has a limit; one request has to end somewhere.
+    phone_numbers_per_order_max: int | None = 50
+    """Phone numbers in one order."""
     voice_connector_groups_max: int | None = 3
     """Voice Connector groups in the account."""
     group_members_max: int | None = 3
@@ -298,6 +315,11 @@ LAB = replace(
     srtp_suites=(*AWS.srtp_suites, "AEAD_AES_128_GCM", "AEAD_AES_256_GCM"),
     srtp_optional=True,
     dns_ipv6_for_ipv4_only=True,
+    phone_number_order_seconds=1.0,
+    orders_beyond_search=True,
+    identity_documents_required=False,
+    calling_name_seconds=1.0,
+    calling_name_interval=0.0,
     private_addresses_allowed=True,
     allowed_prefix_min=0,
     cidr_allowed_list_max=None,
@@ -306,6 +328,7 @@ LAB = replace(
     routes_max=None,
     voice_connectors_max=None,
     phone_numbers_max=None,
+    phone_numbers_per_order_max=None,
     voice_connector_groups_max=None,
     group_members_max=None,
     calling_regions_required=False,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from .admission import Finding
 from .attempts import Admission
 from .decisions import Decision, Outcome, listed, shown
-from .model import OriginationRoute, Snapshot, VoiceConnector
+from .model import OriginationRoute, PhoneNumber, Snapshot, VoiceConnector
 from .numbers import e164, why_not_e164
 from .profile import Profile
 
@@ -75,6 +75,16 @@ def unassigned(user: str, snapshot: Snapshot, profile: Profile) -> Decision:
             setting="profile.deleted_number_status",
             remedy="Restore the phone number and associate it with a Voice Connector",
             source="guide p. 59",
+        )
+    if number in snapshot.expected:
+        return _refusal(
+            "number",
+            profile.unassigned_number_status,
+            "Not Found: the number is not in service yet",
+            because=f"{number} is {snapshot.all(PhoneNumber)[number].progress}, so it is not in service yet",
+            setting="PhoneNumberOrder.Status",
+            remedy="Wait until its order is fulfilled; GetPhoneNumber shows that",
+            source="guide p. 54",
         )
     if not number:
         because = f'the called number "{shown(user)}" {why_not_e164(user)}'

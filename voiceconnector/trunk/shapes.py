@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import get_args
 
+from .countries import product_types
 from .model import (
     AWS_REGIONS,
     ContactCenterSystemType,
@@ -27,6 +28,7 @@ from .model import (
     OriginationRoute,
     PhoneNumber,
     PhoneNumberProductType,
+    PhoneNumberProgress,
     Resource,
     RouteProtocol,
     SessionBorderControllerType,
@@ -77,6 +79,9 @@ user_or_password = matching("[ -~]{1,256}", "1 to 256 printable US-ASCII charact
 phone_number_name = matching(r"|[a-zA-Z0-9,._-]+(\s+[a-zA-Z0-9,._-]+)*", "letters, digits and , . _ - in words")
 calling_name = matching("|[a-zA-Z0-9 ]{2,15}", "2 to 15 letters, digits and spaces, or empty")
 product_type: Reader[PhoneNumberProductType] = choice("VoiceConnector", "SipMediaApplicationDialIn", "BusinessCalling")
+_progress: Reader[PhoneNumberProgress] = choice(
+    "AcquireInProgress", "PortinInProgress", "PortinCancelRequested", "Cancelled"
+)
 uuid = matching("[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}", "a UUID")
 unix_time = real_number(0, 1e12)
 phone_number = matching(r"\+[1-9][0-9]{1,14}", "an E.164 number with its +, such as +12065550100")
@@ -278,8 +283,8 @@ def voice_connector(entries: object, path: str) -> VoiceConnector:
 def phone_number_of_inventory(entries: object, path: str) -> PhoneNumber:
     """A number with what is known of it; times are Unix times in seconds."""
     keys = (
-        "E164PhoneNumber", "ProductType", "Name", "CallingName", "CallingNameChanged", "Associated", "UserId",
-        "OrderId", "DeletionDue",
+        "E164PhoneNumber", "ProductType", "Name", "CallingName", "FormerCallingName", "CallingNameDue", "Progress",
+        "Associated", "UserId", "OrderId", "DeletionDue",
     )  # fmt: skip
     table = Table(entries, path, keys)
     return PhoneNumber(
@@ -287,7 +292,9 @@ def phone_number_of_inventory(entries: object, path: str) -> PhoneNumber:
         product_type=table.get("ProductType", product_type, "VoiceConnector"),
         name=table.get("Name", phone_number_name, ""),
         calling_name=table.get("CallingName", calling_name, ""),
-        calling_name_changed=table.get("CallingNameChanged", unix_time, None),
+        former_calling_name=table.get("FormerCallingName", calling_name, ""),
+        calling_name_due=table.get("CallingNameDue", unix_time, None),
+        progress=table.get("Progress", _progress, None),
         associated=table.get("Associated", unix_time, None),
         user_id=table.get("UserId", uuid, None),
         order_id=table.get("OrderId", uuid, None),
@@ -401,6 +408,26 @@ def check_voice_connector_groups(
                 raise ShapeError(number_path, f"= '{number}': stands in {other} already")
             owners[number] = f"{here}.PhoneNumbers"
     at_most(profile.phone_numbers_max, len(owners), f"{path}[*].PhoneNumbers", profile)
+
+
+def check_phone_numbers(
+    numbers: Sequence[PhoneNumber], holders: Sequence[VoiceConnector | VoiceConnectorGroup], path: str
+) -> None:
+    """Raise ShapeError for a number that occurs twice, or has a product type that it cannot have.
+
+    What a Voice Connector or a group has is for Voice Connectors.
+    """
+    distinct([number.e164_phone_number for number in numbers], path, "E164PhoneNumber")
+    owners = {number: identity(holder) for holder in holders for number in holder.phone_numbers}
+    for index, number in enumerate(numbers):
+        product_type, owner = number.product_type, owners.get(number.e164_phone_number)
+        here = f"{path}[{index}].ProductType"
+        if owner and product_type != "VoiceConnector":
+            raise ShapeError(here, f"= '{product_type}': must be VoiceConnector, as {owner} has the number")
+        allowed = product_types(number.e164_phone_number)
+        if not owner and product_type not in allowed:
+            problem = f"must be {' or '.join(allowed)} for a number of its country and type (guide p. 40)"
+            raise ShapeError(here, f"= '{product_type}': {problem}")
 
 
 def check_deletion_queue(

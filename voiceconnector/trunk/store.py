@@ -12,7 +12,7 @@ from pathlib import Path
 from .account_model import contradiction as contradiction_of_accounts
 from .database import Database, Row, StoreError
 from .kinds import KINDS, Kind
-from .model import EMPTY, PhoneNumber, Resource, TerminationHealth, VoiceConnector, identity
+from .model import EMPTY, Resource, TerminationHealth, VoiceConnector, identity
 from .shapes import emergency_prerequisite, shape_of
 from .sip_rules import contradiction as contradiction_of_rules
 from .tagging import Tags
@@ -108,14 +108,7 @@ class Store:
         return self._health.get(voice_connector_id)
 
     def flush(self) -> None:
-        """Write the health noted since the last time, and let go of the numbers whose deletion is due.
-
-        Costs nothing when there is neither.
-        """
-        now, snapshot = self._clock(), self.snapshot
-        if any(due <= now for due in snapshot.deletion_queue.values()):
-            numbers = snapshot.all(PhoneNumber)
-            self.commit(remove=[numbers[id_] for id_, due in snapshot.deletion_queue.items() if due <= now])
+        """Write the health noted since the last time; costs nothing when there is none."""
         if self._unsaved_health:
             self._database.write_health(self._unsaved_health)
             self._unsaved_health.clear()
