@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -365,7 +366,16 @@ def test_a_wrong_region_or_delay_is_one_line(
     assert (result.returncode, result.stderr) == (status, message)
 
 
-@pytest.mark.parametrize("path", ["/emulator/calls", "/emulator/regions/us-east-1", "/emulator/regions/%00%ff"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/emulator/calls",
+        "/emulator/regions/us-east-1",
+        "/emulator/regions/%00%ff",
+        "/emulator/porting-orders",
+        "/emulator/porting-orders/%00%ff",
+    ],
+)
 def test_orders_that_mean_nothing_are_refused_in_a_sentence(served: Served, path: str) -> None:
     bodies = [
         b"", b"{", b"[]", b"null", b"1e999", b"NaN", b"\xff\xfe", b"[" * 60_000, b"x" * 70_000, b'"\\ud800"',
@@ -411,6 +421,43 @@ def test_a_group_and_a_number_in_the_deletion_queue_are_kept_from_start_to_start
     assert [known.voice_connector_id for known in store.snapshot.inbound("+12065550111")] == [CONNECTOR]
     assert store.snapshot.awaits_deletion("+12065550199")
     store.close()
+
+
+def test_a_configured_name_of_a_number_is_in_the_records(tmp_path: Path) -> None:
+    """The guide's sample of a record has SourcePhoneNumberName."""
+    served = Served(tmp_path, 'phone_numbers=[{E164PhoneNumber = "+12065550100", Name = "front desk"}]')
+    with closing(Phone(served.udp)) as phone:
+        phone.call()
+        assert served.stop()[0] == 0
+    (record,) = records(served.data_dir)
+    assert (record["SourcePhoneNumberName"], record["DestinationPhoneNumberName"]) == ("front desk", "")
+
+
+def test_a_ported_number_takes_calls_from_its_date_on_though_nobody_looks(served: Served) -> None:
+    """Guide p. 53-54: on the FOC date, the ported phone numbers are activated."""
+    foc_date = datetime.fromtimestamp(time.time() + 2, UTC).isoformat()
+    order = {"E164PhoneNumbers": ["+12065550177"], "Status": "FOC", "FocDate": foc_date}
+    status, made = served.post("/emulator/porting-orders", json.dumps(order).encode())
+    assert (status, made["Status"], made["OrderType"]) == (201, "FOC", "Porting")  # type: ignore[index]
+    path = f"/voice-connectors/{CONNECTOR}?operation=associate-phone-numbers"
+    assert served.post(path, b'{"E164PhoneNumbers": ["+12065550177"]}') == (200, {"PhoneNumberErrors": []})
+    status, said = served.post("/emulator/calls", b'{"To": "+12065550177"}')
+    assert (status, "is PortinInProgress, so it is not in service yet" in str(said)) == (404, True)
+    for _ in range(1_000):
+        status, said = served.post("/emulator/calls", b'{"To": "+12065550177"}')
+        if status != 404:
+            break
+        time.sleep(0.02)
+    assert status == 201, said
+    moved = served.post(f"/emulator/porting-orders/{made['PhoneNumberOrderId']}", b'{"Status": "Submitted"}')  # type: ignore[index]
+    assert moved == (409, {"message": "The order is Successful, and stays so"})
+
+
+def test_the_papers_that_countries_ask_for_are_told(served: Served) -> None:
+    """Guide p. 42-51."""
+    countries = served.get("/emulator/phone-number-countries")
+    assert isinstance(countries, list)
+    assert [each["CountryCode"] for each in countries][:3] == ["US", "PR", "AU"]
 
 
 def test_a_number_that_the_store_gives_to_another_is_one_line_and_exit_2(tmp_path: Path) -> None:

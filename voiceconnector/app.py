@@ -283,7 +283,9 @@ class Emulator:
 
         api = Api(control, Service.load(), guard.authorize, audit)
         chime = server.chime_routes(control, partial(texts, self._upstream.ask), audit)
-        self.http = server.HttpServer(server.application(self, self.desk, api, chime))
+        self.http = server.HttpServer(
+            server.application(self, self.desk, api, (*chime, *server.number_routes(control)))
+        )
         try:
             await self.http.open(*config.http_address)
         except OSError as error:

@@ -22,6 +22,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..trunk.countries import described
+from ..trunk.store import Conflict, NotFound
 from . import chime_console
 from .api import LONGEST_BODY as LONGEST_API_BODY
 from .api import Api, ApiRequest, ApiResponse, Audit
@@ -29,6 +31,8 @@ from .call_orders import CallOrder, CannotCall, call_order, keep_order
 from .chime_routes import LookUp, Texts, answer, record
 from .chime_routes import Route as ChimeRoute
 from .context import Control
+from .errors import ApiError
+from .porting_orders import create_porting_order, move_porting_order
 
 EVENTS_BEHIND = 1_000
 """Events that wait for a slow reader of the event stream; it is disconnected when there are more."""
@@ -322,6 +326,39 @@ async def _texts(texts_of: TextsOf, name: str) -> Texts:
         return Texts(await texts_of(name))
     except LookupError as error:
         return Texts(because=str(error))
+
+
+def number_routes(control: Control) -> tuple[Route, ...]:
+    """What only support does with phone numbers, and what the guide says of the countries that have some."""
+
+    async def countries(_request: Request) -> Response:
+        return JSONResponse(described())
+
+    async def create(request: Request) -> Response:
+        return await _done(request, partial(create_porting_order, control), 201)
+
+    async def move(request: Request) -> Response:
+        return await _done(request, partial(move_porting_order, control, request.path_params["id"]))
+
+    return (
+        Route("/emulator/phone-number-countries", countries),
+        Route("/emulator/porting-orders", create, methods=["POST"]),
+        Route("/emulator/porting-orders/{id}", move, methods=["POST"]),
+    )
+
+
+async def _done(request: Request, do: Callable[[object], object], status_code: int = 200) -> Response:
+    """What comes of doing what the body asks for, or why it cannot be done."""
+    try:
+        return JSONResponse(do(await _json_of(request)), status_code)
+    except ApiError as error:
+        return _problem(error.message, error.status)
+    except NotFound as error:
+        return _problem(str(error), 404)
+    except Conflict as error:
+        return _problem(str(error), 409)
+    except ValueError as error:
+        return _problem(str(error), 400)
 
 
 async def _json_of(request: Request, default: object = None) -> object:

@@ -240,6 +240,10 @@ def _free_number(control: Control, e164: str) -> PhoneNumber:
     number = snapshot.all(PhoneNumber).get(written)
     if number is None or number.deletion_due is not None:
         raise ApiError("NotFoundException", "the phone number is not in the inventory, or is in the deletion queue")
+    if number.progress:
+        raise ApiError(
+            "BadRequestException", f"the phone number is {number.progress}; wait until its order is fulfilled"
+        )
     if number.product_type != "BusinessCalling":
         raise ApiError(
             "BadRequestException",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+from .account_model import User
 from .countries import product_types
 from .model import (
     PhoneNumber,
@@ -61,7 +62,7 @@ class Change:
 class Association(NamedTuple):
     """What a number is associated with."""
 
-    name: Literal["VoiceConnectorId", "VoiceConnectorGroupId", "SipRuleId", "UserId"]
+    name: Literal["VoiceConnectorId", "VoiceConnectorGroupId", "SipRuleId", "UserId", "AccountId"]
     value: str
     """Its id."""
     since: float | None
@@ -74,9 +75,10 @@ class Associations:
     def __init__(self, snapshot: Snapshot) -> None:
         self._by_phone_number = snapshot.by_phone_number
         self._rules = rules_by_phone_number(snapshot)
+        self._users = snapshot.all(User)
 
     def of(self, known: PhoneNumber) -> tuple[Association, ...]:
-        """What a number of the inventory is associated with; at most one thing."""
+        """What a number of the inventory is associated with: one thing, or a user and its account."""
         match self._by_phone_number.get(known.e164_phone_number):
             case VoiceConnector() as holder:
                 return (Association("VoiceConnectorId", identity(holder), known.associated),)
@@ -85,8 +87,13 @@ class Associations:
         if rule := self._rules.get(known.e164_phone_number):
             return (Association("SipRuleId", identity(rule), rule.created_timestamp),)
         if known.user_id:
-            return (Association("UserId", known.user_id, known.associated),)
+            return self._of_user(known.user_id, known.associated)
         return ()
+
+    def _of_user(self, user_id: str, since: float | None) -> tuple[Association, ...]:
+        user = self._users.get(user_id)
+        mine = Association("UserId", user_id, since)
+        return (mine, Association("AccountId", user.account_id, since)) if user and user.account_id else (mine,)
 
     def status(self, known: PhoneNumber) -> PhoneNumberStatus:
         """How a number of the inventory stands."""
