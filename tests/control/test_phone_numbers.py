@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.control.cloud import START, Cloud
-from voiceconnector.trunk.account_model import User
+from voiceconnector.trunk.account_model import Account, User
 from voiceconnector.trunk.model import PhoneNumber, VoiceConnector, VoiceConnectorGroup
 from voiceconnector.trunk.sip_rules import (
     SipMediaApplication,
@@ -171,7 +171,8 @@ def test_filters_that_cannot_be_are_refused(voice: Any) -> None:
 def test_a_number_of_a_user_is_filtered_for_by_chimes_client(cloud: Cloud, voice: Any) -> None:
     user = "dddddddd-1111-4222-8333-444444444444"
     account = "eeeeeeee-1111-4222-8333-444444444444"
-    cloud.commit(User(user, account, None), PhoneNumber(THIRD, "BusinessCalling", user_id=user, associated=START))
+    cloud.commit(Account(account, "example-account"), User(user, account, None))
+    cloud.commit(PhoneNumber(THIRD, "BusinessCalling", user_id=user, associated=START))
     chime = cloud.client("chime")
     assert listed(chime, FilterName="AccountId", FilterValue=account) == [THIRD]
     assert listed(chime, FilterName="UserId", FilterValue=user, ProductType="BusinessCalling") == [THIRD]
