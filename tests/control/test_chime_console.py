@@ -221,6 +221,20 @@ def test_without_its_domains_an_account_is_a_team_account_and_can_be_deleted(
     chime.delete_account(AccountId=account_id)
 
 
+def test_who_was_suspended_with_the_domain_comes_back_by_invitation(
+    console: Console, chime: Any, account_id: str
+) -> None:
+    """BatchSuspendUser: "To remove the suspension from suspended Team account users, invite them ... again"."""
+    console.claim(account_id, "example.com")
+    console.sign_in(MARY)
+    console.do("DELETE", f"/accounts/{account_id}/domains/example.com")
+    (sent,) = chime.invite_users(AccountId=account_id, UserEmailList=[MARY])["Invites"]
+    assert registrations(chime, account_id) == {MARY: "Suspended"}
+    console.do("POST", f"/invites/{sent['InviteId']}/accept")
+    assert registrations(chime, account_id) == {MARY: "Registered"}
+    assert console.sign_in(MARY)["SignedIn"]
+
+
 # Directories (p. 7-9)
 
 
