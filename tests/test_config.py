@@ -292,7 +292,7 @@ ProductType = "SipMediaApplicationDialIn"
 
 def test_numbers_of_the_inventory_are_read_and_described(configure: Configure) -> None:
     config = configure(NUMBERS)
-    assert config.phone_numbers == (
+    assert config.content.of(PhoneNumber) == (
         PhoneNumber("+12065550150", name="front desk", calling_name="Example Corp"),
         PhoneNumber("+442079460123", "SipMediaApplicationDialIn"),
     )
@@ -305,7 +305,7 @@ def test_numbers_of_the_inventory_are_read_and_described(configure: Configure) -
         ('ProductType = "Sip', '# "Sip', "[1].ProductType = 'VoiceConnector': must be SipMediaApplicationDialIn for"),
         ("+442079460123", "+12065550150", "[1].E164PhoneNumber = '+12065550150': is there already"),
         ("+442079460123", "+12065550111", "[1].ProductType = 'SipMediaApplicationDialIn': must be VoiceConnector, as"),
-        ("Name = ", "Progress = ", "[0].Progress is an unknown key"),
+        ("Name = ", "Nmae = ", "[0].Nmae is an unknown key"),
         ("Example Corp", "Example Corporation", "[0].CallingName = 'Example Corporation': must be 2 to 15 letters"),
     ],
 )
@@ -754,3 +754,33 @@ def test_a_mistake_in_what_is_kept_or_copied_is_one_line(
     configure: Configure, tmp_path: Path, text: str, message: str
 ) -> None:
     assert refusal(configure, text) == f"{tmp_path / 'lab.toml'}{message}"
+
+
+SIP_RULE = """\
+[[phone_numbers]]
+E164PhoneNumber = "+442079460123"
+ProductType = "SipMediaApplicationDialIn"
+[[sip_media_applications]]
+SipMediaApplicationId = "aaaaaaaa-1111-4222-8333-444444444444"
+Name = "answer"
+AwsRegion = "us-west-2"
+Endpoints = [{ LambdaArn = "arn:aws:lambda:us-west-2:111122223333:function:answer" }]
+[[sip_rules]]
+Name = "front desk"
+TriggerType = "ToPhoneNumber"
+TriggerValue = "+442079460123"
+TargetApplications = [{ SipMediaApplicationId = "aaaaaaaa-1111-4222-8333-444444444444", AwsRegion = "us-west-2" }]
+"""
+
+
+def test_numbers_applications_and_rules_can_be_configured(configure: Configure) -> None:
+    described = describe(configure(SIP_RULE))
+    assert (
+        'SIP media application "answer" in us-west-2: arn:aws:lambda:us-west-2:111122223333:function:answer\n'
+        'SIP rule "front desk": calls to +442079460123 go to aaaaaaaa-1111-4222-8333-444444444444 in us-west-2\n'
+    ) in described
+
+
+def test_a_rule_s_number_is_among_those_that_are_configured(configure: Configure) -> None:
+    refused = refusal(configure, SIP_RULE.replace('TriggerValue = "+44', 'TriggerValue = "+45'))
+    assert "sip_rules[0].TriggerValue must be a phone number of the inventory" in refused

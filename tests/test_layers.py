@@ -23,8 +23,8 @@ LAYERS = {
     "console": {"calls", "records", "trunk"},
 }
 WIRING = {
-    "app", "captures", "certificates", "cli", "config", "demo", "description", "desk", "encryption",
-    "listeners", "trail", "way", "__main__",
+    "app", "asking", "captures", "certificates", "cli", "config", "demo", "description",
+    "desk", "encryption", "exchange", "listeners", "trail", "way", "__main__",
 }  # fmt: skip
 
 IO_MODULES = {
@@ -37,7 +37,7 @@ IO_FILES = {
     "control/server.py", "console/views.py",
     "records/day_files.py", "records/sinks.py",
     "trunk/database.py", "streaming/kinesis.py", "apps/invocation.py", "dns.py",
-    "app.py", "desk.py", "listeners.py", "cli.py", "demo.py",
+    "app.py", "asking.py", "desk.py", "listeners.py", "cli.py", "demo.py", "exchange.py",
 }  # fmt: skip
 SAYS_NOTHING = {"utils", "helpers", "common", "misc", "manager", "handler", "service_impl"}
 

@@ -51,9 +51,11 @@ from .sip.digest import DigestServer
 from .sip.hop import host_port
 from .sip.ids import Ids
 from .sip.transport import Transport
+from .trunk.document import exported
 from .trunk.global_settings import cdr_bucket
+from .trunk.importing import import_document
 from .trunk.inventory import configured
-from .trunk.model import PhoneNumber, VoiceConnector, VoiceConnectorGroup, identity
+from .trunk.model import PhoneNumber, identity
 from .trunk.numbers import country_of
 from .trunk.orders import due
 from .trunk.roles import role_owed, streaming
@@ -171,19 +173,13 @@ class Emulator:
         config = self.config
         self.store = Store(config.data_dir, time.time)
         self._opened.append(_asynchronous(self.store.close))
-        holders: tuple[VoiceConnector | VoiceConnectorGroup, ...] = (
-            *config.voice_connectors,
-            *config.voice_connector_groups,
-        )
-        kept = sum(identity(holder) in self.store.snapshot.all(type(holder)) for holder in holders)
-        numbers, deleted = config.phone_numbers, config.deletion_queue
-        self.store.commit(*configured(self.store.snapshot, holders, numbers, deleted, time.time()))
+        resources, deletion_queue = config.content
+        kept = sum(identity(resource) in self.store.snapshot.all(type(resource)) for resource in resources)
+        self.store.commit(*configured(self.store.snapshot, resources, deletion_queue, time.time()))
         if streaming(self.store.snapshot):
             self.store.commit(*role_owed(self.store.snapshot))
         if kept:
-            log.info(
-                "%d of the configured Voice Connectors and groups were there already and are left as they are", kept
-            )
+            log.info("%d of the configured resources were there already and are left as they are", kept)
         account = cdr.Account(config.account_id, country_of, self._name_of)
         self.sink = Sink(config.data_dir, account, log.warning, lambda: cdr_bucket(self.store.snapshot, config.profile))
         self.metrics = Metrics(self._region_of)
@@ -480,6 +476,16 @@ class Emulator:
             "collector": {"sent": self.collector.sent, "lost": self.collector.lost} if self.collector else None,
             "processes": [os.getpid(), self.relay.process_id, self.sink.process_id],
         }
+
+    def configuration(self, *, secrets: bool) -> dict[str, object]:
+        """Everything that is configured, as a document."""
+        return exported(self.store.snapshot, secrets=secrets)
+
+    def configure(self, document: object, *, replace: bool) -> dict[str, int]:
+        """Make everything what a document says, as `import_document`; how much that was."""
+        regions, profile = tuple(self.config.regions), self.config.profile
+        counts = import_document(self.store, document, regions, profile, time.time(), replace=replace)
+        return {name.capitalize(): count for name, count in counts._asdict().items()}
 
     def metrics_text(self) -> str:
         """What Prometheus is told."""

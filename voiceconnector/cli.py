@@ -8,19 +8,19 @@ import shutil
 import signal
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
 
 from . import __version__
+from .asking import fail, get, url_option
 from .config import Config, ConfigError, load
 from .description import describe
+from .exchange import export, import_
 from .sip.hop import host_port
 from .trunk.decisions import listed
 from .trunk.model import VoiceConnector
@@ -30,13 +30,11 @@ if TYPE_CHECKING:
 
 CONFIG_HELP = "TOML file; without it, VOICECONNECTOR_CONFIG or the defaults."
 SET_HELP = "Override one key of the configuration, e.g. --set http.address=127.0.0.1:9000 (repeatable)."
-URL_HELP = "Where the running emulator serves HTTP."
 OUTPUT_HELP = "Where to save it.  [default: TRANSACTION_ID.{}]"
 FOLLOW_SECONDS = 0.1
 """How often a call that is followed is looked at."""
 COUNTERS_SECONDS = 2.0
 """How long the counters of a call may come after its end."""
-DEFAULT_URL = "http://127.0.0.1:8060"
 _CA_HELP = """
 This is {file}, valid until {until}. Have the PBX trust it:
 
@@ -71,20 +69,16 @@ def main() -> None:
     voiceconnector calls                     what has called
     voiceconnector explain TRANSACTION_ID    why a call went as it did
     voiceconnector trail                     who used the AWS API
+    voiceconnector export > lab.toml         keep what is configured in a file
     voiceconnector ca > ca.pem               what a PBX is to trust for TLS
     """
-
-
-def _fail(message: str, code: int = 1) -> NoReturn:
-    click.echo(f"voiceconnector: {message}", err=True)
-    sys.exit(code)
 
 
 def _load(path: Path | None, settings: Sequence[str]) -> Config:
     try:
         return load(path, settings, os.environ)
     except ConfigError as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
 
 
 @main.command()
@@ -103,7 +97,7 @@ def demo(seconds: float) -> None:
     try:
         carried = asyncio.run(run_demo(seconds))
     except StartError as error:
-        _fail(str(error))
+        fail(str(error))
     sys.exit(0 if carried else 1)
 
 
@@ -145,7 +139,7 @@ def serve(path: Path | None, settings: tuple[str, ...], verbose: bool) -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(serving())
     except StartError as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
 
 
 def _print_banner(config: Config, listeners: dict[str, str], url: str) -> None:
@@ -217,27 +211,12 @@ def _print_event(name: str, fields: dict[str, Any]) -> None:
         click.echo(f"{now} region    {fields['Name']} is {fields['State']}")
 
 
-def _get(url: str, path: str, order: object = None, method: str | None = None) -> bytes:
-    """What a path answers; an order is posted to it as JSON."""
-    data = None if order is None else json.dumps(order).encode()
-    request = urllib.request.Request(f"{url}{path}", data, {"Content-Type": "application/json"}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            body: bytes = response.read()
-            return body
-    except urllib.error.HTTPError as error:
-        _fail(json.loads(error.read()).get("message", str(error)))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        _fail(f"no emulator answers at {url} ({reason}). Start one with: voiceconnector serve")
-
-
 @main.command()
 @click.option("--to", required=True, metavar="NUMBER", help="A number of the trunk, as +E.164.")
 @click.option("--from", "from_", metavar="NUMBER", help="Who calls, as +E.164.  [default: +13125550199]")
 @click.option("--duration", default=5.0, show_default=True, type=click.FloatRange(0, 86400), help="Seconds of talk.")
 @click.option("--play", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="WAV file, not a tone.")
-@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+@url_option
 def call(to: str, from_: str | None, duration: float, play: Path | None, url: str) -> None:
     """Call a number of the trunk from the PSTN, and follow what becomes of it; exit 0 if it was answered.
 
@@ -253,10 +232,10 @@ def call(to: str, from_: str | None, duration: float, play: Path | None, url: st
         order["From"] = from_
     if play:
         order["Play"] = str(play.resolve())
-    identity = json.loads(_get(url, "/emulator/calls", order))["TransactionId"]
+    identity = json.loads(get(url, "/emulator/calls", order))["TransactionId"]
     found = _follow(url, identity)
     if found["AnswerTime"] is None:
-        _fail(f"not answered: {_status(found)}. Why: voiceconnector explain {identity}")
+        fail(f"not answered: {_status(found)}. Why: voiceconnector explain {identity}")
     talked = found["EndTime"] - found["AnswerTime"]
     end = "" if found["State"] == "completed" else f", and then it failed: {found['StatusMessage']}"
     click.echo(f"Answered, {talked:.1f} s long, codec {found['Codec'] or 'unknown'}{end}.")
@@ -275,8 +254,8 @@ def _follow(url: str, identity: str) -> dict[str, Any]:
             signal.signal(signal.SIGINT, default)
             interrupts.clear()
             click.echo("  hanging up")
-            _get(url, path, method="DELETE")
-        found: dict[str, Any] = json.loads(_get(url, path))
+            get(url, path, method="DELETE")
+        found: dict[str, Any] = json.loads(get(url, path))
         if not told:
             click.echo(f"{found['From']} (PSTN) calls {found['To']} (PBX), {identity}")
         story = [(found["StartTime"], "INVITE to the trunk"), *_story(found)]
@@ -309,7 +288,7 @@ def _story(found: dict[str, Any]) -> list[tuple[float, str]]:
 
 
 @main.command()
-@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+@url_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1), help="The latest calls to show.")
 def calls(url: str, as_json: bool, limit: int) -> None:
@@ -321,7 +300,7 @@ def calls(url: str, as_json: bool, limit: int) -> None:
     Example:
       voiceconnector calls --limit 5
     """
-    found = json.loads(_get(url, "/emulator/calls"))[:limit]
+    found = json.loads(get(url, "/emulator/calls"))[:limit]
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -362,7 +341,7 @@ def _print_wide(table: "Table") -> None:
 
 @main.command()
 @click.argument("transaction_id")
-@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+@url_option
 def explain(transaction_id: str, url: str) -> None:
     """Say in plain words why a call went as it did, and what to change.
 
@@ -374,14 +353,14 @@ def explain(transaction_id: str, url: str) -> None:
     """
     from .calls.explain import wrapped
 
-    text = _get(url, f"/emulator/calls/{_identified(transaction_id, url)}/explain").decode()
+    text = get(url, f"/emulator/calls/{_identified(transaction_id, url)}/explain").decode()
     click.echo(wrapped(text, shutil.get_terminal_size().columns) if sys.stdout.isatty() else text, nl=False)
 
 
 @main.command()
 @click.argument("transaction_id")
 @click.option("--messages", is_flag=True, help="The messages in full below the ladder.")
-@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+@url_option
 def ladder(transaction_id: str, messages: bool, url: str) -> None:
     """Draw the SIP ladder of a call.
 
@@ -392,7 +371,7 @@ def ladder(transaction_id: str, messages: bool, url: str) -> None:
       voiceconnector ladder last --messages
     """
     query = "?messages" if messages else ""
-    click.echo(_get(url, f"/emulator/calls/{_identified(transaction_id, url)}/ladder.txt{query}").decode(), nl=False)
+    click.echo(get(url, f"/emulator/calls/{_identified(transaction_id, url)}/ladder.txt{query}").decode(), nl=False)
 
 
 @main.command()
@@ -400,7 +379,7 @@ def ladder(transaction_id: str, messages: bool, url: str) -> None:
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help=OUTPUT_HELP.format("pcapng"))
 @click.option("--as-sent", is_flag=True, help="With keys, and what decrypts TLS, to be merged with a tcpdump.")
 @click.option("--start/--stop", default=None, help="Keep RTP of a live call from now on, or no longer.")
-@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+@url_option
 def capture(transaction_id: str, output: Path | None, as_sent: bool, start: bool | None, url: str) -> None:
     """Save the packets of a call for Wireshark: SIP, and RTP where it was kept ([media] capture = true, or --start).
 
@@ -419,7 +398,7 @@ def capture(transaction_id: str, output: Path | None, as_sent: bool, start: bool
 @click.argument("transaction_id")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help=OUTPUT_HELP.format("wav"))
 @click.option("--start/--stop", default=None, help="Record a live call from now on, or no longer.")
-@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+@url_option
 def record(transaction_id: str, output: Path | None, start: bool | None, url: str) -> None:
     """Save the recording of a call as stereo WAV, caller left, called side right ([media] record = true, or --start).
 
@@ -437,23 +416,23 @@ def _save_or_keep(transaction_id: str, what: str, file: str, output: Path | None
     identity = _identified(transaction_id, url)
     path = f"/emulator/calls/{quote(identity, safe='')}"
     if start is not None:
-        _get(url, f"{path}/{what}", {"Enabled": start})
+        get(url, f"{path}/{what}", {"Enabled": start})
         return
-    body = _get(url, f"{path}/{file}")
+    body = get(url, f"{path}/{file}")
     output = output or Path(f"{identity}.{file.partition('?')[0].rpartition('.')[2]}")
     try:
         output.write_bytes(body)
     except OSError as error:
-        _fail(f"{output}: cannot be written: {error.strerror}")
+        fail(f"{output}: cannot be written: {error.strerror}")
     click.echo(f"{output}: {len(body)} bytes")
 
 
 def _identified(transaction_id: str, url: str) -> str:
     if transaction_id != "last":
         return transaction_id
-    found = json.loads(_get(url, "/emulator/calls"))
+    found = json.loads(get(url, "/emulator/calls"))
     if not found:
-        _fail("no call has come in yet")
+        fail("no call has come in yet")
     identity: str = found[0]["TransactionId"]
     return identity
 
@@ -464,7 +443,7 @@ def _identified(transaction_id: str, url: str) -> str:
 @click.option(
     "--delay", type=float, metavar="SECONDS", help="How much later packets of a slow Region come.  [default: 2]"
 )
-@click.option("--url", default=DEFAULT_URL, show_default=True, envvar="VOICECONNECTOR_URL", help=URL_HELP)
+@url_option
 def region(name: str | None, state: str | None, delay: float | None, url: str) -> None:
     """Take a Region down, slow it, or bring it up again, to rehearse an outage; without a state, show how they are.
 
@@ -478,14 +457,14 @@ def region(name: str | None, state: str | None, delay: float | None, url: str) -
       voiceconnector region
     """
     if delay is not None and state != "slow":
-        _fail("--delay is for a Region that is to be slow, as in: voiceconnector region us-east-1 slow --delay 5", 2)
+        fail("--delay is for a Region that is to be slow, as in: voiceconnector region us-east-1 slow --delay 5", 2)
     if name and state:
         wanted = {"State": state} | ({} if delay is None else {"DelaySeconds": delay})
-        shown = {name: json.loads(_get(url, f"/emulator/regions/{quote(name, safe='')}", wanted))}
+        shown = {name: json.loads(get(url, f"/emulator/regions/{quote(name, safe='')}", wanted))}
     else:
-        shown = json.loads(_get(url, "/emulator/regions"))
+        shown = json.loads(get(url, "/emulator/regions"))
         if name and name not in shown:
-            _fail(f"there is no Region {name}; this emulator serves {', '.join(shown)}")
+            fail(f"there is no Region {name}; this emulator serves {', '.join(shown)}")
         shown = {name: shown[name]} if name else shown
     for known, condition in shown.items():
         late = f", {condition['DelaySeconds']:g} s" if condition["State"] == "slow" else ""
@@ -517,7 +496,7 @@ def trail(event_name: str, user: str, last: int, as_json: bool, path: Path | Non
     try:
         found = kept.latest(last, event_name, user)
     except OSError as error:
-        _fail(f"{folder}: cannot be read: {error.strerror}")
+        fail(f"{folder}: cannot be read: {error.strerror}")
     if kept.damaged:
         click.echo(f"{folder}: {kept.damaged} damaged lines were passed over.", err=True)
     if as_json:
@@ -526,6 +505,10 @@ def trail(event_name: str, user: str, last: int, as_json: bool, path: Path | Non
         _print_wide(table(found))
     else:
         click.echo(f"No such call of the API is kept in {folder}.")
+
+
+main.add_command(export)
+main.add_command(import_)
 
 
 @main.command("check-config")
@@ -544,7 +527,7 @@ def check_config(file: Path, settings: tuple[str, ...]) -> None:
     try:
         check_files(config, datetime.now(UTC))
     except ValueError as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
     click.echo(describe(config))
 
 
@@ -569,7 +552,7 @@ def ca(path: Path | None, settings: tuple[str, ...], quiet: bool) -> None:
     try:
         made = authority(tls_folder(config), datetime.now(UTC))
     except CertificateError as error:
-        _fail(str(error))
+        fail(str(error))
     click.echo(made.certificate.read_text(), nl=False)
     if not quiet:
         click.echo(_CA_HELP.format(file=made.certificate.resolve(), until=f"{made.ends:%F}"), err=True)

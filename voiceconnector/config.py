@@ -1,4 +1,4 @@
-"""The configuration: a TOML file, `VOICECONNECTOR_…` in the environment and `--set`, as one frozen value.
+"""The configuration: a TOML or JSON file, `VOICECONNECTOR_…` in the environment and `--set`, as one frozen value.
 
 Every key is optional. Later sources win: defaults, file, environment, `--set`. The keys of
 `[[voice_connectors]]`, `[[voice_connector_groups]]` and `[[phone_numbers]]` are the shapes of the AWS API;
@@ -11,32 +11,21 @@ an AWS key: `VOICECONNECTOR_REGIONS__US_EAST_1__UDP` is `regions.us-east-1.udp`,
 Values there and after `--set` are TOML; a string needs no quotes.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
-from random import Random
 from types import UnionType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from .control.access_keys import Access, access
+from .trunk.document import DELETION_QUEUE, SECTIONS, Content, check_content, content_of
 from .trunk.global_settings import bucket_name
-from .trunk.model import AWS_REGIONS, PhoneNumber, VoiceConnector, VoiceConnectorGroup
+from .trunk.model import AWS_REGIONS, VoiceConnector, VoiceConnectorGroup
 from .trunk.profile import Profile
-from .trunk.shapes import (
-    check_deletion_queue,
-    check_phone_numbers,
-    check_voice_connector_groups,
-    check_voice_connectors,
-    key_of,
-    name,
-    phone_number,
-    phone_number_of_inventory,
-    user_or_password,
-    voice_connector,
-    voice_connector_group,
-)
+from .trunk.shapes import key_of, user_or_password
 from .trunk.tables import (
     Given,
     Reader,
@@ -46,7 +35,6 @@ from .trunk.tables import (
     choice,
     leads_to,
     line_of,
-    mapping,
     matching,
     number,
     overlay,
@@ -80,7 +68,12 @@ _HTTP = Address("127.0.0.1", 8060)
 _DNS = Address("127.0.0.1", 8053)
 _PSTN = Address("127.0.0.1", 5070)
 _DEFAULT_REGIONS = ("us-east-1", "us-west-2")
-_ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+KEYS = (
+    "profile", "overrides", "data_dir", "account_id",
+    "http", "dns", "regions", "tls", "pstn", "media", "hep",
+    *SECTIONS, DELETION_QUEUE,
+)  # fmt: skip
+"""Those of the outermost table."""
 _HOST_AND_PORT = r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})"
 _SIP_TARGET = r"sip:(?:[^\s@;?<>]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(?:;transport=(?:udp|tcp))?"
 _PATTERN = matching(r"[+0-9*?]{1,32}", "a number pattern such as +44* or +1206555????")
@@ -184,14 +177,43 @@ class Config:
     media: Media
     hep: Hep | None
     """Who gets a copy of each SIP message; None: nobody."""
-    voice_connectors: tuple[VoiceConnector, ...]
-    """Created at start if absent."""
-    voice_connector_groups: tuple[VoiceConnectorGroup, ...]
-    """Created at start if absent."""
-    phone_numbers: tuple[PhoneNumber, ...]
-    """Put into the inventory at start if absent, besides those of connectors and groups."""
-    deletion_queue: tuple[str, ...]
-    """Phone numbers that are deleted at start, to rehearse calls to them."""
+    content: Content
+    """Resources, created at start if absent, and phone numbers that are deleted then, to rehearse calls to them."""
+
+    @property
+    def voice_connectors(self) -> tuple[VoiceConnector, ...]:
+        return self.content.of(VoiceConnector)
+
+    @property
+    def voice_connector_groups(self) -> tuple[VoiceConnectorGroup, ...]:
+        return self.content.of(VoiceConnectorGroup)
+
+    @property
+    def deletion_queue(self) -> tuple[str, ...]:
+        return self.content.deletion_queue
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A configuration before it is understood."""
+
+    document: dict[str, Any]
+    path: Path | None
+    """The file; None: there is none."""
+    written: str
+    """What is in the file."""
+    origins: Mapping[str, str]
+    """Where keys come from that are not the file's."""
+
+    def place(self, error_path: str) -> str:
+        """Which source an error is about: a setting, a variable, or the line of the file."""
+        for given, origin in self.origins.items():
+            if leads_to(given, error_path):
+                return origin
+        if self.path is None:
+            return "configuration"
+        line = line_of(error_path, self.written)
+        return f"{self.path}:{line}" if line else str(self.path)
 
 
 def load(
@@ -201,23 +223,38 @@ def load(
 
     Raises ConfigError; nothing but files is touched.
     """
+    return config_of(read_source(path, settings, environment))
+
+
+def read_source(
+    path: Path | None, settings: Iterable[str] = (), environment: Mapping[str, str] | None = None
+) -> Source:
+    """The same, without understanding it. A file whose name ends in .json is JSON."""
     written = _written(path) if path else ""
+    parse, kind = (_json, "JSON") if path and path.suffix == ".json" else (_toml, "TOML")
     try:
-        document = _toml(written)
+        document = parse(written)
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply") from None
-    except ValueError as error:  # TOMLDecodeError, or a number of too many digits
-        raise ConfigError(f"{path}: is not TOML: {' '.join(str(error).split())}") from None
+    except ValueError as error:  # a DecodeError, or a number of too many digits
+        raise ConfigError(f"{path}: is not {kind}: {' '.join(str(error).split())}") from None
     origins: dict[str, str] = {}
     for key, value, origin in _given(settings, environment or {}):
         try:
             origins[overlay(document, key, value)] = origin
         except ShapeError as error:
             raise ConfigError(f"{origin}: {error}") from None
+    return Source(document, path, written, origins)
+
+
+def config_of(source: Source) -> Config:
+    """What a source means. Raises ConfigError."""
     try:
-        return _config(document)
+        return _config(source.document)
     except ShapeError as error:
-        raise ConfigError(f"{_place(error.path, path, written, origins)}: {error}") from None
+        raise ConfigError(f"{source.place(error.path)}: {error}") from None
+    except ValueError as error:  # resources that contradict each other
+        raise ConfigError(f"{source.path or 'configuration'}: {error}") from None
 
 
 # Where values come from
@@ -240,6 +277,13 @@ def _toml(written: str) -> dict[str, Any]:
     return tomllib.loads(written)
 
 
+def _json(written: str) -> dict[str, Any]:
+    document = json.loads(written)
+    if not isinstance(document, dict):
+        raise ValueError("must be an object")
+    return document
+
+
 def _given(settings: Iterable[str], environment: Mapping[str, str]) -> Iterable[tuple[str, object, str]]:
     """Key, value and name of the source, in the order in which they apply."""
     for variable in sorted(environment):
@@ -256,7 +300,7 @@ def _key_of(variable: str) -> str:
     """The key that an environment variable stands for."""
     top, *rest = variable.removeprefix(ENVIRONMENT_PREFIX).split("__")
     match top := top.lower():
-        case "voice_connectors" | "voice_connector_groups" | "phone_numbers":
+        case section if section in SECTIONS:
             rest = [key_of(part.lower()) for part in rest]
         case "http" if rest[:1] == ["ACCESS_KEYS"]:
             rest = ["access_keys", *(key_of(part.lower()) for part in rest[1:])]
@@ -277,17 +321,6 @@ def _value_of(written: str) -> object:
         return written
     value = parsed["value"]
     return value if isinstance(value, str | list | dict) else Given(value, written)
-
-
-def _place(error_path: str, path: Path | None, written: str, origins: Mapping[str, str]) -> str:
-    """Which source an error is about: a setting, a variable, or the line of the file."""
-    for given, origin in origins.items():
-        if leads_to(given, error_path):
-            return origin
-    if path is None:
-        return "configuration"
-    line = line_of(error_path, written)
-    return f"{path}:{line}" if line else str(path)
 
 
 # From tables to values
@@ -377,12 +410,7 @@ def _policy_file(written: str) -> str:
 
 
 def _config(document: Mapping[str, object]) -> Config:
-    keys = (
-        "profile", "overrides", "data_dir", "account_id",
-        "http", "dns", "regions", "tls", "pstn", "media", "hep",
-        "voice_connectors", "voice_connector_groups", "phone_numbers", "deletion_queue",
-    )  # fmt: skip
-    table = Table(document, "", keys)
+    table = Table(document, "", KEYS)
     profile = _profile(table)
     regions = _regions(table.shape("regions", lambda entries, path: Table(entries, path, AWS_REGIONS)))
     http = table.shape("http", lambda entries, path: Table(entries, path, ("address", "auth", "access_keys")))
@@ -403,17 +431,10 @@ def _config(document: Mapping[str, object]) -> Config:
         pstn_routes=pstn.shapes("routes", _pstn_route) if pstn else (),
         media=table.shape("media", _media) or Media(),
         hep=table.shape("hep", _hep),
-        voice_connectors=table.shapes("voice_connectors", _voice_connector),
-        voice_connector_groups=table.shapes("voice_connector_groups", _voice_connector_group),
-        phone_numbers=table.shapes("phone_numbers", _phone_number),
-        deletion_queue=table.each("deletion_queue", phone_number),
+        content=content_of(table),
     )
     _check_listeners(config)
-    connectors, groups = config.voice_connectors, config.voice_connector_groups
-    check_voice_connectors(connectors, tuple(regions), profile, "voice_connectors")
-    check_voice_connector_groups(groups, connectors, profile, "voice_connector_groups", "voice_connectors")
-    check_phone_numbers(config.phone_numbers, (*connectors, *groups), "phone_numbers")
-    check_deletion_queue(config.deletion_queue, (*connectors, *groups), "deletion_queue")
+    check_content(config.content, tuple(regions), profile)
     return config
 
 
@@ -496,29 +517,6 @@ def _hep(entries: object, path: str) -> Hep:
         table.get("capture_id", whole(0, 0xFFFFFFFF), 2001),
         table.get("password", user_or_password, ""),
     )
-
-
-def _voice_connector(entries: object, path: str) -> VoiceConnector:
-    """A connector; without an id it gets one that its name decides, so that it is the same at each start."""
-    return voice_connector(_identified(entries, path, "voice-connector", "VoiceConnectorId"), path)
-
-
-def _voice_connector_group(entries: object, path: str) -> VoiceConnectorGroup:
-    """The same for a group."""
-    return voice_connector_group(_identified(entries, path, "voice-connector-group", "VoiceConnectorGroupId"), path)
-
-
-def _phone_number(entries: object, path: str) -> PhoneNumber:
-    """A number of the inventory."""
-    Table(entries, path, ("E164PhoneNumber", "ProductType", "Name", "CallingName"))
-    return phone_number_of_inventory(entries, path)
-
-
-def _identified(entries: object, path: str, default_name: str, id_key: str) -> dict[str, object]:
-    given = {"Name": default_name, **read(mapping, entries, path)}
-    chance = Random(read(name, given["Name"], f"{path}.Name"))
-    given.setdefault(id_key, "".join(_ID_CHARACTERS[int(chance.random() * 36)] for _ in range(22)))
-    return given
 
 
 def _check_listeners(config: Config) -> None:

@@ -4,8 +4,10 @@ from dataclasses import fields
 
 from .config import Config, PstnRoute
 from .control.access_keys import Access
-from .trunk.model import VoiceConnector, VoiceConnectorGroup
+from .trunk.document import SECTIONS
+from .trunk.model import PhoneNumber, VoiceConnector, VoiceConnectorGroup, identity
 from .trunk.profile import Profile
+from .trunk.sip_rules import SipMediaApplication, SipRule
 
 
 def describe(config: Config) -> str:
@@ -32,8 +34,12 @@ def describe(config: Config) -> str:
         lines += _connector_described(connector)
     for group in config.voice_connector_groups:
         lines += _group_described(group)
-    if config.phone_numbers:
-        lines.append(f"phone numbers: {', '.join(each.e164_phone_number for each in config.phone_numbers)}")
+    numbers = config.content.of(PhoneNumber)
+    if numbers:
+        lines.append(f"phone numbers: {', '.join(map(identity, numbers))}")
+    lines += map(_application_described, config.content.of(SipMediaApplication))
+    lines += map(_rule_described, config.content.of(SipRule))
+    lines += _counted(config)
     if config.deletion_queue:
         lines.append(f"deletion queue: {', '.join(config.deletion_queue)}")
     if not config.voice_connectors:
@@ -106,6 +112,27 @@ def _connector_described(connector: VoiceConnector) -> list[str]:
         test = f", tests to {entry.test_phone_number}" if entry.test_phone_number else ""
         lines.append(f"  emergency calls of {entry.calling_country}: to {entry.emergency_phone_number}{test}")
     return lines
+
+
+def _application_described(application: SipMediaApplication) -> str:
+    (endpoint,) = application.endpoints
+    return f'SIP media application "{application.name}" in {application.aws_region}: {endpoint.lambda_arn}'
+
+
+def _rule_described(rule: SipRule) -> str:
+    targets = sorted(rule.target_applications, key=lambda target: target.priority)
+    tried = ", ".join(f"{target.sip_media_application_id} in {target.aws_region}" for target in targets)
+    state = " (disabled)" if rule.disabled else ""
+    return f'SIP rule "{rule.name}"{state}: calls to {rule.trigger_value} go to {tried or "no application"}'
+
+
+def _counted(config: Config) -> list[str]:
+    """How many there are of the other kinds."""
+    described = (VoiceConnector, VoiceConnectorGroup, PhoneNumber, SipMediaApplication, SipRule)
+    counts = {
+        section: len(config.content.of(kind.type)) for section, kind in SECTIONS.items() if kind.type not in described
+    }
+    return [f"{section.replace('_', ' ')}: {count}" for section, count in counts.items() if count]
 
 
 def _group_described(group: VoiceConnectorGroup) -> list[str]:

@@ -206,10 +206,10 @@ def test_a_number_is_not_restored_beyond_the_quota() -> None:
 def test_numbers_of_a_configuration_join_the_inventory_once() -> None:
     empty = Snapshot.of([])
     named = PhoneNumber(ONE, name="front desk")
-    put = configured(empty, [EAST], [named, PhoneNumber(THREE)], ["+12065550199"], NOW)
+    put = configured(empty, [EAST, named, PhoneNumber(THREE)], ["+12065550199"], NOW)
     snapshot = empty.after(put)
     numbers = snapshot.all(PhoneNumber)
     assert numbers[ONE] == replace(named, associated=NOW)
     assert set(numbers) == {ONE, THREE, "+12065550199"}
     assert snapshot.awaits_deletion("+12065550199")
-    assert configured(snapshot, [EAST], [named, PhoneNumber(THREE)], ["+12065550199"], NOW + 1) == ()
+    assert configured(snapshot, [EAST, named, PhoneNumber(THREE)], ["+12065550199"], NOW + 1) == ()

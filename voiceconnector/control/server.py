@@ -23,7 +23,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..trunk.countries import described
-from ..trunk.store import Conflict, NotFound
+from ..trunk.store import Conflict, NotFound, StoreError
+from ..trunk.tables import ShapeError
 from . import chime_console
 from .api import LONGEST_BODY as LONGEST_API_BODY
 from .api import Api, ApiRequest, ApiResponse, Audit
@@ -44,6 +45,9 @@ PCAPNG_TYPE = "application/x-pcapng"
 
 LONGEST_BODY = 65_536
 """Bytes of the body of a request to the emulator itself."""
+
+LONGEST_DOCUMENT = 64_000_000
+"""Bytes of a whole configuration."""
 
 OURS = ("/emulator/", "/metrics", "/console")
 """How the paths begin that are not the AWS API's."""
@@ -66,6 +70,8 @@ class View(Protocol):
     def set_region(self, name: str, wanted: object) -> dict[str, object]: ...
     def service_linked_role(self) -> dict[str, object]: ...
     def delete_service_linked_role(self) -> None: ...
+    def configuration(self, *, secrets: bool) -> dict[str, object]: ...
+    def configure(self, document: object, *, replace: bool) -> dict[str, int]: ...
 
 
 class Calls(Protocol):
@@ -218,6 +224,22 @@ def emulator_pages(view: View, desk: Calls, further: Sequence[Route]) -> Starlet
         refusal.headers["Allow"] = "GET, DELETE"
         return refusal
 
+    async def configuration(request: Request) -> Response:
+        return JSONResponse(view.configuration(secrets="secrets" in request.query_params))
+
+    async def configure(request: Request) -> Response:
+        try:
+            document = await _json_of(request, longest=LONGEST_DOCUMENT)
+            return JSONResponse(view.configure(document, replace="replace" in request.query_params))
+        except ShapeError as error:
+            return _problem(str(error), 400, error.path)
+        except Conflict as error:
+            return _problem(str(error), 409)
+        except ValueError as error:
+            return _problem(str(error), 400)
+        except StoreError as error:
+            return _problem(str(error), 503)
+
     async def calls(_request: Request) -> Response:
         return JSONResponse(desk.calls())
 
@@ -281,6 +303,8 @@ def emulator_pages(view: View, desk: Calls, further: Sequence[Route]) -> Starlet
             Route("/emulator/regions", regions),
             Route("/emulator/regions/{name}", set_region, methods=["POST"]),
             Route("/emulator/iam/service-linked-role", role, methods=["GET", "DELETE", "PUT", "POST", "PATCH"]),
+            Route("/emulator/configuration", configuration),
+            Route("/emulator/configuration", configure, methods=["POST"]),
             Route("/emulator/calls", calls),
             Route("/emulator/calls", place_call, methods=["POST"]),
             Route("/emulator/calls/{id}", call),
@@ -361,7 +385,7 @@ async def _done(request: Request, do: Callable[[object], object], status_code: i
         return _problem(str(error), 400)
 
 
-async def _json_of(request: Request, default: object = None) -> object:
+async def _json_of(request: Request, default: object = None, longest: int = LONGEST_BODY) -> object:
     """What the body says; `default` where it is empty and one is given.
 
     Raises ValueError where it is no JSON, or longer than anything that is asked for here.
@@ -369,8 +393,8 @@ async def _json_of(request: Request, default: object = None) -> object:
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > LONGEST_BODY:
-            raise ValueError(f"the body is longer than {LONGEST_BODY} bytes")
+        if len(body) > longest:
+            raise ValueError(f"the body is longer than {longest} bytes")
     if default is not None and not body:
         return default
     try:
@@ -382,9 +406,11 @@ async def _json_of(request: Request, default: object = None) -> object:
     return asked
 
 
-def _problem(message: str, status_code: int) -> Response:
-    """Why not; characters that UTF-8 has not, which JSON can ask with, are spelled out."""
-    return JSONResponse({"message": message.encode("utf-8", "backslashreplace").decode()}, status_code=status_code)
+def _problem(message: str, status_code: int, path: str = "") -> Response:
+    """Why not, and which value of the body; characters that UTF-8 has not, which JSON can ask with, are spelled out."""
+    said = {"message": message, "path": path} if path else {"message": message}
+    content = {key: text.encode("utf-8", "backslashreplace").decode() for key, text in said.items()}
+    return JSONResponse(content, status_code=status_code)
 
 
 def _text(request: Request, text: str | None) -> Response:

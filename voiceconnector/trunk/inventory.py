@@ -4,7 +4,7 @@ Rules as functions of a snapshot: each says what is to be committed, and changes
 times in seconds. No text names a number: the API's model counts them among what must not be logged.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -108,23 +108,38 @@ class Associations:
 
 
 def configured(
-    snapshot: Snapshot,
-    holders: Iterable[Holder],
-    phone_numbers: Iterable[PhoneNumber],
-    deletion_queue: Iterable[str],
-    now: float,
+    snapshot: Snapshot, resources: Iterable[Resource], deletion_queue: Iterable[str], now: float
 ) -> tuple[Resource, ...]:
-    """What is to be committed for holders, numbers and deleted numbers of a configuration that are not there yet."""
-    absent = [holder for holder in holders if identity(holder) not in snapshot.all(type(holder))]
+    """What is to be committed for resources and deleted numbers of a configuration that are not there yet."""
+    absent = [resource for resource in resources if identity(resource) not in snapshot.all(type(resource))]
     known = snapshot.all(PhoneNumber)
-    numbers = {number.e164_phone_number: number for number in phone_numbers if identity(number) not in known}
-    for holder in absent:
-        for number in holder.phone_numbers:
-            there = numbers.get(number) or known.get(number) or PhoneNumber(number)
-            numbers[number] = replace(there, associated=now)
+    wanted = with_numbers(absent, deletion_queue, known, now)
+    return tuple(each for each in wanted if not (isinstance(each, PhoneNumber) and known.get(identity(each)) == each))
+
+
+def with_numbers(
+    resources: Iterable[Resource], deletion_queue: Iterable[str], known: Mapping[str, PhoneNumber], now: float
+) -> tuple[Resource, ...]:
+    """Resources of a configuration with the numbers that somebody has, or that are deleted, in the inventory too.
+
+    A number that is not among the resources is as it is known; it is associated since then, or since now.
+    """
+    others: list[Resource] = []
+    numbers: dict[str, PhoneNumber] = {}
+    for resource in resources:
+        if isinstance(resource, PhoneNumber):
+            numbers[identity(resource)] = resource
+        else:
+            others.append(resource)
+    for number in [number for holder in others if isinstance(holder, Holder) for number in holder.phone_numbers]:
+        there = known.get(number, PhoneNumber(number))
+        given = numbers.get(number, there)
+        since = next((each.associated for each in (given, there) if each.associated is not None), now)
+        numbers[number] = replace(given, associated=since)
     due = now + DELETION_QUEUE_SECONDS
-    deleted = [PhoneNumber(number, deletion_due=due) for number in deletion_queue if number not in known]
-    return (*absent, *numbers.values(), *deleted)
+    for number in deletion_queue:
+        numbers.setdefault(number, known.get(number) or PhoneNumber(number, deletion_due=due))
+    return (*others, *numbers.values())
 
 
 def known_number(snapshot: Snapshot, number: str) -> PhoneNumber:

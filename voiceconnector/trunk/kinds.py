@@ -3,8 +3,10 @@
 The name is AWS's name of the shape. The same table stands in the store and in an exported configuration.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from .account_model import (
     Account,
@@ -32,7 +34,7 @@ from .tagging import Tags, tags
 class Kind:
     """One kind of resource."""
 
-    type: type
+    type: type[Any]
     """A frozen dataclass, as `model.Resource` says."""
     read: Callable[[object, str], Resource]
     """From a table and its path; raises ShapeError."""
@@ -40,6 +42,14 @@ class Kind:
     @property
     def name(self) -> str:
         return self.type.__name__
+
+    @property
+    def section(self) -> str:
+        """What the list of its tables is called in a document: "voice_connectors" for VoiceConnector."""
+        words = "_".join(re.findall("[A-Z][a-z0-9]*", self.name)).lower()
+        if words.endswith("s"):
+            return words
+        return f"{words[:-1]}ies" if words.endswith("y") else f"{words}s"
 
 
 KINDS = (
