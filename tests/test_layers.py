@@ -23,7 +23,7 @@ LAYERS = {
     "console": {"calls", "records", "trunk"},
 }
 WIRING = {
-    "app", "asking", "captures", "certificates", "cli", "config", "demo", "description",
+    "app", "asking", "aws_cli", "captures", "certificates", "cli", "config", "demo", "description",
     "desk", "encryption", "exchange", "listeners", "trail", "way", "__main__",
 }  # fmt: skip
 

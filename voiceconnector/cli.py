@@ -18,6 +18,7 @@ import click
 
 from . import __version__
 from .asking import fail, get, url_option
+from .aws_cli import aws
 from .config import Config, ConfigError, load
 from .description import describe
 from .exchange import export, import_
@@ -69,6 +70,7 @@ def main() -> None:
     voiceconnector calls                     what has called
     voiceconnector explain TRANSACTION_ID    why a call went as it did
     voiceconnector trail                     who used the AWS API
+    voiceconnector aws chime-sdk-voice ...   configure it with the aws CLI
     voiceconnector export > lab.toml         keep what is configured in a file
     voiceconnector ca > ca.pem               what a PBX is to trust for TLS
     """
@@ -507,6 +509,7 @@ def trail(event_name: str, user: str, last: int, as_json: bool, path: Path | Non
         click.echo(f"No such call of the API is kept in {folder}.")
 
 
+main.add_command(aws)
 main.add_command(export)
 main.add_command(import_)
 
