@@ -1,7 +1,6 @@
 """Requests that nobody would send, to every operation: never a fault of ours, and always an answer in AWS's shape."""
 
 import json
-import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,23 +115,25 @@ def as_json(operation: Operation, fields: Any, body: bytes | None) -> bytes:
     return json.dumps(inner).encode() if operation.has_body else b""
 
 
-EMPTY_LIST = re.compile(r"Invalid length for parameter [\w.\[\]]+, value: 0, valid min length: 1")
-
-
 def check_answer(operation: Operation, answer: ApiResponse) -> None:
-    """Whether botocore can read an answer, and finds in it what its model has.
-
-    A list that is empty is taken, whatever the model's least length: a script that goes through it must not find
-    that it is not there.
-    """
+    """Whether botocore can read an answer, and finds in it what its model has."""
     shape = SESSION.get_service_model(operation.service).operation_model(operation.name).output_shape
     headers = {"x-amzn-requestid": header(answer, b"x-amzn-requestid")}
     response = {"headers": headers, "status_code": answer.status, "body": answer.body}
     parsed = create_parser("rest-json").parse(response, shape)
     assert parsed.pop("ResponseMetadata")["RequestId"]
     if shape is not None:
-        faults = ParamValidator().validate(parsed, shape).generate_report().splitlines()
-        assert [fault for fault in faults if not EMPTY_LIST.fullmatch(fault)] == []
+        report = ParamValidator().validate(without_empty_lists(parsed), shape)
+        assert not report.has_errors(), report.generate_report()
+
+
+def without_empty_lists(value: Any) -> Any:
+    """The models say "one at least" of lists such as an answer's tags; where there are none, they are empty."""
+    if isinstance(value, list):
+        return [without_empty_lists(item) for item in value]
+    if isinstance(value, dict):
+        return {name: without_empty_lists(inner) for name, inner in value.items() if inner != []}
+    return value
 
 
 @pytest.mark.parametrize("seed", range(3))
