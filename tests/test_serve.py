@@ -71,7 +71,7 @@ class Served:
         )
         self.banner = self._read_banner()
         self.http = re.search(r"http://[\d.:]+", self.banner)[0]  # type: ignore[index]
-        self.udp = self._address("us-east-1 UDP")
+        self.udp = self.address("us-east-1 UDP")
 
     def _read_banner(self) -> str:
         assert self.process.stdout
@@ -82,7 +82,8 @@ class Served:
                 return "".join(lines)
         raise AssertionError(f"serve ended at start: {''.join(lines)}")
 
-    def _address(self, name: str) -> tuple[str, int]:
+    def address(self, name: str) -> tuple[str, int]:
+        """Where something listens, by its name in the banner."""
         match = re.search(rf"{name}\s+\[?([\da-f.:]+?)\]?:(\d+)\n", self.banner)
         assert match, self.banner
         return match[1], int(match[2])
@@ -565,7 +566,7 @@ def details(served: Served, call: dict[str, Any]) -> dict[str, Any]:
 
 def tls_certificate(served: Served) -> x509.Certificate:
     """What the TLS listener shows."""
-    address = served._address("us-east-1 TLS")
+    address = served.address("us-east-1 TLS")
     return x509.load_pem_x509_certificate(ssl.get_server_certificate(address).encode())
 
 
@@ -574,7 +575,7 @@ def test_the_ca_that_is_printed_verifies_the_tls_listener(served: Served) -> Non
     assert printed.returncode == 0
     for platform in ("Asterisk", "FreeSWITCH", "Kamailio", "baresip"):
         assert platform in printed.stderr
-    host, port = served._address("us-east-1 TLS")
+    host, port = served.address("us-east-1 TLS")
     context = ssl.create_default_context(cadata=printed.stdout)
     for name in (f"{CONNECTOR}.voiceconnector.chime.aws", host):
         with (
@@ -599,7 +600,7 @@ def test_sighup_reads_the_certificate_again_and_no_connection_is_dropped(tmp_pat
     try:
         before = tls_certificate(served)
         context = ssl.create_default_context(cafile=str(authority.file))
-        address = served._address("us-east-1 TLS")
+        address = served.address("us-east-1 TLS")
         with socket.create_connection(address, 5) as plain, context.wrap_socket(plain, server_hostname=HOST) as tls:
             authority.issue("own", "127.0.0.1")
             served.process.send_signal(signal.SIGHUP)

@@ -30,6 +30,18 @@ SESSION = botocore.session.get_session()
 """Keeps the models that botocore reads, which takes longer than most tests."""
 
 
+def boto3_client(url: str, service: str = "chime-sdk-voice", region: str = "us-east-1") -> Any:
+    """A client of the API at a URL, which asks once. Close it when done."""
+    return SESSION.create_client(
+        service,
+        region_name=region,
+        endpoint_url=url,
+        aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
+        aws_secret_access_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        config=Config(retries={"total_max_attempts": 1}, proxies={}),
+    )
+
+
 class Clock:
     """Stands still until it is told otherwise."""
 
@@ -107,14 +119,7 @@ class Cloud:
 
     def client(self, service: str = "chime-sdk-voice", region: str = "us-east-1") -> Any:
         """A client of boto3's making, which asks once."""
-        client = SESSION.create_client(
-            service,
-            region_name=region,
-            endpoint_url=self.url,
-            aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-            config=Config(retries={"total_max_attempts": 1}, proxies={}),
-        )
+        client = boto3_client(self.url, service, region)
         self._clients.callback(client.close)
         return client
 
