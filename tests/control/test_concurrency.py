@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.control.cloud import ACCOUNT_ID, Cloud
+from tests.control.cloud import ACCOUNT_ID, Cloud, Servers
+from voiceconnector.control.operations import functions
+from voiceconnector.trunk.model import PhoneNumber
 
 T = TypeVar("T")
 CLIENTS = 8
@@ -89,3 +91,32 @@ def test_tags_that_many_clients_add_are_all_kept(cloud: Cloud, voice: Any) -> No
     )
     tags = voice.list_tags_for_resource(ResourceARN=arn)["Tags"]
     assert {tag["Key"] for tag in tags} == {f"k{number}" for number in range(CLIENTS * EACH)}
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_number_that_many_associate_has_one_connector(cloud: Cloud, voice: Any, forced: bool) -> None:
+    """Guide p. 56, 63: with ForceAssociate the last one has it, without it the first one keeps it."""
+    number = "+12065550100"
+    cloud.commit(PhoneNumber(number))
+    ids = [create(voice) for _ in range(CLIENTS * EACH)]
+
+    def work(client: Any, place: int) -> list[str]:
+        answer = client.associate_phone_numbers_with_voice_connector(
+            VoiceConnectorId=ids[place], E164PhoneNumbers=[number], ForceAssociate=forced
+        )
+        return [error["ErrorCode"] for error in answer["PhoneNumberErrors"]]
+
+    refused = [codes for codes in at_once(cloud, work) if codes]
+    assert refused == [["PhoneNumberAssociationsExist"]] * (0 if forced else CLIENTS * EACH - 1)
+    snapshot = cloud.control.store.snapshot
+    holders = [id_ for id_, connector in snapshot.by_id.items() if connector.phone_numbers]
+    (association,) = voice.get_phone_number(PhoneNumberId=number)["PhoneNumber"]["Associations"]
+    assert [association["Value"]] == holders
+
+
+def test_no_operation_that_is_emulated_takes_a_client_request_token(servers: Servers) -> None:
+    """Rooms and the like have one; what is created here twice is there twice."""
+    operations = servers.service.operations
+    emulated = functions(operations)
+    tokens = {name for name in emulated for member in operations[name].input.members if member.endswith("RequestToken")}
+    assert not tokens
