@@ -286,6 +286,8 @@ class PhoneNumber:
     """Unix time, seconds."""
 
 
+Holder = VoiceConnector | VoiceConnectorGroup
+"""What has phone numbers."""
 Resource = Any
 """A frozen dataclass whose first field is its id, with `created_timestamp` and `updated_timestamp`."""
 Kind = TypeVar("Kind")
@@ -300,7 +302,7 @@ class Snapshot:
     """In order of creation."""
     by_host_name: Mapping[str, VoiceConnector]
     """Keys in lower case."""
-    by_phone_number: Mapping[str, VoiceConnector | VoiceConnectorGroup]
+    by_phone_number: Mapping[str, Holder]
     """The connector or group that each E.164 number is associated with."""
     groups: Mapping[str, VoiceConnectorGroup]
     """By id, in order of creation."""
@@ -340,31 +342,27 @@ class Snapshot:
         kinds = _kinds_after(self._kinds, put, remove)
         connectors: Mapping[str, VoiceConnector] = kinds.get(VoiceConnector, _NONE)
         groups: Mapping[str, VoiceConnectorGroup] = kinds.get(VoiceConnectorGroup, _NONE)
-        changed = {identity(value) for value in (*put, *remove) if isinstance(value, VoiceConnector)}
-        regrouped = {identity(value) for value in (*put, *remove) if isinstance(value, VoiceConnectorGroup)}
-        if changed:
-            regrouped.update(id_ for id_, group in groups.items() if changed.intersection(group.ranked))
-        by_host_name, by_phone_number, inbound = self.by_host_name, self.by_phone_number, self._inbound
-        if changed:
-            by_host_name = {known.outbound_host_name.lower(): known for known in connectors.values()}
+        changed, regrouped, renumbered = (
+            {identity(value) for value in (*put, *remove) if isinstance(value, kind)}
+            for kind in (VoiceConnector, VoiceConnectorGroup, PhoneNumber)
+        )
+        regrouped.update(id_ for id_, group in groups.items() if changed.intersection(group.ranked))
+        before: list[Holder] = [*_those(self.by_id, changed), *_those(self.groups, regrouped)]
+        after: list[Holder] = [*_those(connectors, changed), *_those(groups, regrouped)]
+        by_phone_number, inbound = self.by_phone_number, self._inbound
         if changed or regrouped:
-            by_phone_number, inbound = dict(by_phone_number), dict(inbound)
-            before: list[VoiceConnector | VoiceConnectorGroup] = [*_those(self.by_id, changed)]
-            for holder in (*before, *_those(self.groups, regrouped)):
-                for number in holder.phone_numbers:
-                    del by_phone_number[number], inbound[number]
-            for connector in _those(connectors, changed):
-                _give_numbers(connector, (connector,), by_phone_number, inbound)
-            for group in _those(groups, regrouped):
-                _give_numbers(group, _members(group, connectors), by_phone_number, inbound)
+            by_phone_number, inbound = _numbers_after(by_phone_number, inbound, before, after, connectors)
         phone_numbers: Mapping[str, PhoneNumber] = kinds.get(PhoneNumber, _NONE)
+        for number in renumbered.union(*(holder.phone_numbers for holder in after)):
+            if number in phone_numbers:
+                _check_place(phone_numbers[number], by_phone_number.get(number))
         return Snapshot(
             connectors,
-            MappingProxyType(dict(by_host_name)),
-            MappingProxyType(dict(by_phone_number)),
+            _by_host_name_after(self.by_host_name, _those(self.by_id, changed), _those(connectors, changed)),
+            by_phone_number,
             groups,
-            _deletion_queue(phone_numbers, by_phone_number),
-            frozenset(number for number, known in phone_numbers.items() if known.progress),
+            _deletion_queue_after(self.deletion_queue, renumbered, phone_numbers),
+            _expected_after(self.expected, renumbered, phone_numbers),
             inbound,
             kinds,
         )
@@ -416,7 +414,7 @@ def _kinds_after(
     return {**kinds, **{kind: MappingProxyType(of_kind) for kind, of_kind in changed.items()}}
 
 
-def _those(resources: Mapping[str, Kind], ids: set[str]) -> Iterable[Kind]:
+def _those(resources: Mapping[str, Kind], ids: set[str]) -> list[Kind]:
     return [resources[id_] for id_ in ids if id_ in resources]
 
 
@@ -428,32 +426,64 @@ def _members(group: VoiceConnectorGroup, connectors: Mapping[str, VoiceConnector
     return tuple(connectors[id_] for id_ in group.ranked)
 
 
-def _give_numbers(
-    holder: VoiceConnector | VoiceConnectorGroup,
-    serving: tuple[VoiceConnector, ...],
-    by_phone_number: dict[str, VoiceConnector | VoiceConnectorGroup],
-    inbound: dict[str, tuple[VoiceConnector, ...]],
-) -> None:
-    for number in holder.phone_numbers:
-        other = by_phone_number.setdefault(number, holder)
-        if other is not holder:
-            raise ValueError(f"{identity(other)} and {identity(holder)} both have {number}")
-        inbound[number] = serving
+def _numbers_after(
+    by_phone_number: Mapping[str, Holder],
+    inbound: Mapping[str, tuple[VoiceConnector, ...]],
+    before: list[Holder],
+    after: list[Holder],
+    connectors: Mapping[str, VoiceConnector],
+) -> tuple[Mapping[str, Holder], Mapping[str, tuple[VoiceConnector, ...]]]:
+    """Who has each number, and who takes its calls. Raises ValueError for a number that two have."""
+    held, taken = dict(by_phone_number), dict(inbound)
+    for holder in before:
+        for number in holder.phone_numbers:
+            del held[number], taken[number]
+    for holder in after:
+        serving = (holder,) if isinstance(holder, VoiceConnector) else _members(holder, connectors)
+        for number in holder.phone_numbers:
+            other = held.setdefault(number, holder)
+            if other is not holder:
+                raise ValueError(f"{identity(other)} and {identity(holder)} both have {number}")
+            taken[number] = serving
+    return MappingProxyType(held), taken
 
 
-def _deletion_queue(
-    phone_numbers: Mapping[str, PhoneNumber], by_phone_number: Mapping[str, VoiceConnector | VoiceConnectorGroup]
+def _by_host_name_after(
+    by_host_name: Mapping[str, VoiceConnector], before: list[VoiceConnector], after: list[VoiceConnector]
+) -> Mapping[str, VoiceConnector]:
+    if not (before or after):
+        return by_host_name
+    changed = dict(by_host_name)
+    for connector in before:
+        del changed[connector.outbound_host_name.lower()]
+    for connector in after:
+        changed[connector.outbound_host_name.lower()] = connector
+    return MappingProxyType(changed)
+
+
+def _check_place(known: PhoneNumber, holder: Holder | None) -> None:
+    """Raises ValueError for a number that is in two places: with a connector or a group, with a user, deleted."""
+    number = known.e164_phone_number
+    if holder and known.user_id is not None:
+        raise ValueError(f"{identity(holder)} has {number}, which belongs to the user {known.user_id}")
+    if known.deletion_due is not None and (holder or known.user_id):
+        owner = identity(holder) if holder else f"the user {known.user_id}"
+        raise ValueError(f"{owner} has {number}, which is in the deletion queue")
+
+
+def _deletion_queue_after(
+    queue: Mapping[str, float], changed: set[str], phone_numbers: Mapping[str, PhoneNumber]
 ) -> Mapping[str, float]:
-    """Raises ValueError for a number that is elsewhere too: with a connector, a group or a user."""
-    queue: dict[str, float] = {}
-    for number, known in phone_numbers.items():
-        if known.deletion_due is None and known.user_id is None:
-            continue
-        if number in by_phone_number:
-            place = "is in the deletion queue" if known.user_id is None else f"belongs to the user {known.user_id}"
-            raise ValueError(f"{identity(by_phone_number[number])} has {number}, which {place}")
+    if not changed:
+        return queue
+    after = {number: due for number, due in queue.items() if number not in changed}
+    for known in _those(phone_numbers, changed):
         if known.deletion_due is not None:
-            if known.user_id is not None:
-                raise ValueError(f"the user {known.user_id} has {number}, which is in the deletion queue")
-            queue[number] = known.deletion_due
-    return MappingProxyType(queue)
+            after[known.e164_phone_number] = known.deletion_due
+    return MappingProxyType(after)
+
+
+def _expected_after(
+    expected: frozenset[str], changed: set[str], phone_numbers: Mapping[str, PhoneNumber]
+) -> frozenset[str]:
+    return expected - changed | {known.e164_phone_number for known in _those(phone_numbers, changed) if known.progress}
