@@ -29,11 +29,15 @@ from .trunk.model import VoiceConnector
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from .app import Emulator
+
 CONFIG_HELP = "TOML file; without it, VOICECONNECTOR_CONFIG or the defaults."
 SET_HELP = "Override one key of the configuration, e.g. --set http.address=127.0.0.1:9000 (repeatable)."
 OUTPUT_HELP = "Where to save it.  [default: TRANSACTION_ID.{}]"
 FOLLOW_SECONDS = 0.1
 """How often a call that is followed is looked at."""
+CONNECTORS_SHOWN = 10
+"""At the start of `serve`."""
 COUNTERS_SECONDS = 2.0
 """How long the counters of a call may come after its end."""
 _CA_HELP = """
@@ -126,7 +130,7 @@ def serve(path: Path | None, settings: tuple[str, ...], verbose: bool) -> None:
 
     def ready(emulator: Emulator) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, emulator.reload_certificates)
-        _print_banner(config, emulator.listeners(), emulator.http.url)
+        _print_banner(config, emulator)
         if sys.stdout.isatty():
             emulator.watchers.add(_print_event)
 
@@ -144,17 +148,22 @@ def serve(path: Path | None, settings: tuple[str, ...], verbose: bool) -> None:
         fail(str(error), 2)
 
 
-def _print_banner(config: Config, listeners: dict[str, str], url: str) -> None:
+def _print_banner(config: Config, emulator: "Emulator") -> None:
+    listeners, connectors = emulator.listeners(), tuple(emulator.store.snapshot.by_id.values())
     lines = [f"voiceconnector {__version__} is running, profile {config.profile.name}, records in {config.data_dir}"]
     width = max(len(name) for name in listeners)
     lines += [f"  {name:<{width}}  {address}" for name, address in listeners.items()]
-    lines.append(f"  {'HTTP':<{width}}  {url}/emulator/calls")
-    if not config.voice_connectors:
+    lines.append(f"  {'AWS API':<{width}}  {emulator.http.url}")
+    lines.append(f"  {'Calls':<{width}}  {emulator.http.url}/emulator/calls")
+    if not connectors:
         lines.append(
-            "No Voice Connector is configured: every call gets 404. Add [[voice_connectors]] to the configuration."
+            "There is no Voice Connector: every call gets 404. Add [[voice_connectors]] to the configuration, or: "
+            "voiceconnector aws chime-sdk-voice create-voice-connector --name lab --no-require-encryption"
         )
-    for connector in config.voice_connectors:
+    for connector in connectors[:CONNECTORS_SHOWN]:
         lines += _connector_lines(connector)
+    if len(connectors) > CONNECTORS_SHOWN:
+        lines.append(f"and {len(connectors) - CONNECTORS_SHOWN} Voice Connectors more")
     click.echo("\n".join(lines))
     sys.stdout.flush()
 
