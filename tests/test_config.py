@@ -784,3 +784,8 @@ def test_numbers_applications_and_rules_can_be_configured(configure: Configure) 
 def test_a_rule_s_number_is_among_those_that_are_configured(configure: Configure) -> None:
     refused = refusal(configure, SIP_RULE.replace('TriggerValue = "+44', 'TriggerValue = "+45'))
     assert "sip_rules[0].TriggerValue must be a phone number of the inventory" in refused
+
+
+def test_a_variable_that_names_a_running_emulator_is_no_key(tmp_path: Path) -> None:
+    """It stands for the option --url of other commands."""
+    assert load(None, [], {"VOICECONNECTOR_URL": "http://127.0.0.1:9060"}) == load()

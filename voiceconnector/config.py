@@ -45,8 +45,8 @@ from .trunk.tables import (
 )
 
 ENVIRONMENT_PREFIX = "VOICECONNECTOR_"
-CONFIGURATION_FILE_VARIABLE = "VOICECONNECTOR_CONFIG"
-"""Names the file itself, so it is no key."""
+NO_KEYS = frozenset({"VOICECONNECTOR_CONFIG", "VOICECONNECTOR_URL"})
+"""Variables that are no keys: they name the file itself, and the emulator that commands ask."""
 
 
 class ConfigError(Exception):
@@ -287,7 +287,7 @@ def _json(written: str) -> dict[str, Any]:
 def _given(settings: Iterable[str], environment: Mapping[str, str]) -> Iterable[tuple[str, object, str]]:
     """Key, value and name of the source, in the order in which they apply."""
     for variable in sorted(environment):
-        if variable.startswith(ENVIRONMENT_PREFIX) and variable != CONFIGURATION_FILE_VARIABLE:
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in NO_KEYS:
             yield _key_of(variable), _value_of(environment[variable]), f"environment variable {variable}"
     for setting in settings:
         key, equals, written = setting.partition("=")
