@@ -46,6 +46,9 @@ PCAPNG_TYPE = "application/x-pcapng"
 LONGEST_BODY = 65_536
 """Bytes of the body of a request to the emulator itself."""
 
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may be idle: longer than clients pause, as a request that meets the close is lost."""
+
 LONGEST_DOCUMENT = 64_000_000
 """Bytes of a whole configuration."""
 
@@ -101,6 +104,7 @@ class HttpServer:
             access_log=False,
             lifespan="off",
             ws="none",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             server_header=False,
         )
         self._server = _QuietServer(config)
