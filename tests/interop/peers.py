@@ -22,7 +22,7 @@ PACKAGES = {
     "sipp": "sip-tester", "baresip": "baresip-core", "stunnel": "stunnel4", "openssl": "openssl",
     "tshark": "tshark", "capinfos": "wireshark-common", "mergecap": "wireshark-common",
     "reordercap": "wireshark-common",
-    "dig": "bind9-dnsutils", "sox": "sox", "sngrep": "sngrep",
+    "dig": "bind9-dnsutils", "sox": "sox", "sngrep": "sngrep", "aws": "awscli",
 }  # fmt: skip
 
 
