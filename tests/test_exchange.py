@@ -102,13 +102,13 @@ def test_an_export_as_json_says_the_same_and_is_imported_too(stopped: Path, tmp_
 def test_an_export_without_secrets_can_be_shown_to_anybody(served: Served, tmp_path: Path) -> None:
     text = exported("--url", served.http)
     assert "secret" not in text
-    assert text.startswith("# Passwords are left out")
+    assert text.startswith("# Passwords and PINs are left out")
     file = written(tmp_path / "export.toml", text)
     line = text.splitlines().index("Credentials = [") + 1
     for refused in (run("check-config", str(file)), run("import", str(file), "--data-dir", str(tmp_path / "new"))):
         assert refused.exit_code in (1, 2)
         assert refused.stderr.startswith(f"voiceconnector: {file}:{line}: voice_connectors[0]")
-        assert "Password (not shown): was left out of the export; put it here" in refused.stderr
+        assert "Password was left out of the export; put it here" in refused.stderr
     known = run("import", str(file), "--url", served.http)
     assert (known.exit_code, known.stderr) == (0, "")
     assert 'Password = "secret"' in exported("--with-secrets", "--url", served.http)

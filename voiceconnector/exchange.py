@@ -16,7 +16,7 @@ from .trunk.tables import ShapeError, Table
 
 IMPORT_SECONDS = 120.0
 """How long an emulator may take to import something."""
-_LEFT_OUT = "# Passwords are left out: put them in, or import into an emulator that knows them already.\n"
+_LEFT_OUT = "# Passwords and PINs are left out: put them in, or import into an emulator that knows them already.\n"
 _data_dir = click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="data_dir of an emulator that does not run."
 )
@@ -24,7 +24,7 @@ _data_dir = click.option(
 
 @click.command("export")
 @click.option("--format", "format_", type=click.Choice(["toml", "json"]), default="toml", show_default=True)
-@click.option("--with-secrets", is_flag=True, help="Passwords too; without, the file can be shown to anybody.")
+@click.option("--with-secrets", is_flag=True, help="Passwords and PINs too; without, the file can be shown to anybody.")
 @_data_dir
 @url_option
 def export(format_: str, with_secrets: bool, data_dir: Path | None, url: str) -> None:
@@ -79,7 +79,7 @@ def import_(file: Path, replace: bool, data_dir: Path | None, url: str) -> None:
     """Make everything that is configured what FILE says, or nothing at all; the next call sees it.
 
     FILE is what `export` prints, or any configuration file; its settings, such as [http], are for `serve` only.
-    Unless --replace is given, nothing is removed: a file that lacks something that is there is refused. Passwords
+    Unless --replace is given, nothing is removed: a file that lacks something that is there is refused. Secrets
     that the export left out stay as they are.
 
     \b

@@ -12,10 +12,21 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voiceconnector.trunk.account_model import (
+    Account,
+    Activity,
+    Directory,
+    DirectoryUser,
+    Domain,
+    SupportRequest,
+    User,
+)
+from voiceconnector.trunk.calling_names import PhoneNumberSettings
 from voiceconnector.trunk.document import exported
 from voiceconnector.trunk.global_settings import GlobalSettings, VoiceConnectorSettings
 from voiceconnector.trunk.importing import Counts, import_document
 from voiceconnector.trunk.inventory import DELETION_QUEUE_SECONDS
+from voiceconnector.trunk.kinds import KINDS
 from voiceconnector.trunk.model import (
     AWS_REGIONS,
     Credential,
@@ -28,7 +39,9 @@ from voiceconnector.trunk.model import (
     VoiceConnectorGroup,
     VoiceConnectorItem,
 )
+from voiceconnector.trunk.orders import OrderedPhoneNumber, PhoneNumberOrder
 from voiceconnector.trunk.profile import AWS, LAB, Profile
+from voiceconnector.trunk.roles import ServiceLinkedRole
 from voiceconnector.trunk.sip_rules import (
     SipMediaApplication,
     SipMediaApplicationEndpoint,
@@ -54,6 +67,7 @@ CONNECTOR = VoiceConnector(
 GROUP = VoiceConnectorGroup(
     GROUP_ID, "both", (VoiceConnectorItem(ID, 2), VoiceConnectorItem(OTHER_ID, 1)), (GROUP_NUMBER,)
 )
+ACCOUNT_ID, USER_ID = "11111111-1111-4222-8333-444444444444", "22222222-1111-4222-8333-444444444444"
 APPLICATION = SipMediaApplication(
     APPLICATION_ID,
     "answer",
@@ -74,6 +88,21 @@ EVERYTHING: tuple[Resource, ...] = (
     *(PhoneNumber(number, associated=NOW) for number in (NUMBER, OTHER_NUMBER, GROUP_NUMBER)),
     PhoneNumber(DIAL_IN, "SipMediaApplicationDialIn", "front desk"),
     PhoneNumber("+12065550177", deletion_due=NOW + 60),
+    Directory(
+        "d-0123456789", "example.com", (DirectoryUser("mary", "Mary Major", "mary@example.com", groups=("Pro",)),)
+    ),
+    Account(ACCOUNT_ID, "Example", "Pro", domains=(Domain("example.com", "token", NOW),), directory_id="d-0123456789"),
+    User(USER_ID, ACCOUNT_ID, "mary@example.com", "Mary Major", "Pro", registered_on=NOW, personal_pin="0123456789"),
+    Activity("eeeeeeee-1111-4222-8333-444444444444", ACCOUNT_ID, NOW, (USER_ID,), True),
+    SupportRequest("ffffffff-1111-4222-8333-444444444444", "No audio"),
+    PhoneNumberOrder(
+        "99999999-1111-4222-8333-444444444444",
+        "VoiceConnector",
+        (OrderedPhoneNumber(NUMBER, "Acquired"),),
+        "Successful",
+    ),
+    PhoneNumberSettings(calling_name="Front Desk", calling_name_changed=NOW),
+    ServiceLinkedRole(),
     Tags(ID, (Tag("team", "voice"),)),
     GlobalSettings(voice_connector=VoiceConnectorSettings("records")),
     APPLICATION,
@@ -113,7 +142,15 @@ def test_a_document_has_a_list_for_each_kind_and_a_table_for_each_region(store: 
         "regions": 2,
         "voice_connectors": 2,
         "voice_connector_groups": 1,
+        "directories": 1,
+        "accounts": 1,
+        "users": 1,
+        "activities": 1,
+        "support_requests": 1,
         "phone_numbers": 5,
+        "phone_number_orders": 1,
+        "phone_number_settings": 1,
+        "service_linked_roles": 1,
         "tags": 1,
         "global_settings": 1,
         "sip_media_applications": 1,
@@ -123,8 +160,15 @@ def test_a_document_has_a_list_for_each_kind_and_a_table_for_each_region(store: 
     assert document["sip_rules"][0]["TriggerValue"] == DIAL_IN
 
 
-def test_passwords_are_left_out_unless_they_are_asked_for(store: Store) -> None:
-    assert "secret" not in json.dumps(exported(store.snapshot, secrets=False))
+def test_every_kind_is_in_a_document() -> None:
+    assert {type(resource) for resource in EVERYTHING} == {kind.type for kind in KINDS}
+
+
+def test_secrets_are_left_out_unless_they_are_asked_for(store: Store) -> None:
+    text = json.dumps(exported(store.snapshot, secrets=False))
+    assert "secret" not in text
+    assert '0123456789"' not in text.replace("d-0123456789", "")
+    assert of(store)["users"][0]["PersonalPIN"] == "0123456789"
     assert of(store)["voice_connectors"][0]["Credentials"] == [{"Username": "pbx", "Password": "secret"}]
 
 
@@ -137,13 +181,13 @@ def test_what_is_empty_is_an_empty_document(empty: Store) -> None:
 
 def test_a_document_makes_an_empty_store_what_the_other_one_is(store: Store, empty: Store) -> None:
     counts = take(empty, of(store))
-    assert counts == (12, 0, 0, 0)
+    assert counts == (20, 0, 0, 0)
     assert empty.snapshot == store.snapshot
 
 
 def test_what_is_there_already_is_left_as_it_is(store: Store) -> None:
     before = store.snapshot
-    assert take(store, of(store)) == (0, 0, 0, 12)
+    assert take(store, of(store)) == (0, 0, 0, 20)
     assert store.snapshot == before
 
 
@@ -157,7 +201,7 @@ def test_what_differs_is_changed_and_what_is_new_is_added(store: Store) -> None:
             "Endpoints": [{"LambdaArn": "arn:aws:lambda:us-east-1:111122223333:function:more"}],
         }
     )
-    assert take(store, document) == (1, 1, 0, 11)
+    assert take(store, document) == (1, 1, 0, 19)
     assert store.snapshot.by_id[ID].name == "renamed"
 
 
@@ -169,7 +213,7 @@ def test_nothing_is_removed_unless_that_is_wanted(store: Store) -> None:
     with pytest.raises(Conflict, match=r"does not have sip_rules cccccccc-1111.*--replace"):
         take(store, document)
     assert store.snapshot is before
-    assert take(store, document, replace=True) == (0, 1, 1, 10)
+    assert take(store, document, replace=True) == (0, 1, 1, 18)
     assert not store.snapshot.all(SipRule)
 
 
@@ -186,19 +230,22 @@ def test_numbers_that_somebody_has_need_no_table(empty: Store) -> None:
     assert (numbers[NUMBER].associated, numbers[OTHER_NUMBER].deletion_due) == (NOW, NOW + DELETION_QUEUE_SECONDS)
 
 
-def test_a_password_that_was_left_out_stays_as_it_is(store: Store) -> None:
+def test_a_secret_that_was_left_out_stays_as_it_is(store: Store) -> None:
     document = exported(store.snapshot, secrets=False)
-    document["voice_connectors"][0]["Name"] = "renamed"
-    take(store, document)
+    document["voice_connectors"][0]["Name"] = document["users"][0]["DisplayName"] = "renamed"
+    assert take(store, document) == (0, 2, 0, 18)
     assert store.snapshot.by_id[ID].credentials == (Credential("pbx", "secret"),)
+    assert store.snapshot.all(User)[USER_ID].personal_pin == "0123456789"
 
 
-def test_a_password_that_was_left_out_and_is_not_known_is_refused_in_words(store: Store, empty: Store) -> None:
-    with pytest.raises(
-        ShapeError, match="was left out of the export; put it here, or export with --with-secrets"
-    ) as no:
-        take(empty, exported(store.snapshot, secrets=False))
-    assert no.value.path == "voice_connectors[0].Credentials[0].Password"
+def test_a_secret_that_was_left_out_and_is_not_known_is_refused_in_words(store: Store, empty: Store) -> None:
+    document = exported(store.snapshot, secrets=False)
+    words = "was left out of the export; put it here, or export with --with-secrets"
+    for path in ("users[0].PersonalPIN", "voice_connectors[0].Credentials[0].Password"):
+        with pytest.raises(ShapeError, match=words) as refused:
+            take(empty, document)
+        assert refused.value.path == path
+        document["users"][0].pop("PersonalPIN", None)
     assert of(empty) == {}
 
 

@@ -16,7 +16,6 @@ from .kinds import KINDS, Kind
 from .model import EMPTY, PhoneNumber, Resource, Snapshot, VoiceConnector, VoiceConnectorGroup, identity
 from .profile import Profile
 from .shapes import (
-    LEFT_OUT,
     at_most,
     check_deletion_queue,
     check_phone_numbers,
@@ -27,7 +26,7 @@ from .shapes import (
     shape_of,
 )
 from .sip_rules import SipMediaApplication, SipRule, check_sip_media_application, check_sip_rule
-from .tables import ShapeError, Table, mapping, read
+from .tables import LEFT_OUT, ShapeError, Table, mapping, read
 from .tagging import Tags
 
 SECTIONS: Mapping[str, Kind] = MappingProxyType({kind.section: kind for kind in KINDS})
@@ -36,7 +35,7 @@ DELETION_QUEUE = "deletion_queue"
 """A list of numbers, for those who write a document by hand: they are deleted when it is taken."""
 REGIONS = "regions"
 
-_SECRETS = frozenset({"Password"})
+_SECRETS = frozenset({"Password", "PersonalPIN"})
 _ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 T = TypeVar("T")
 

@@ -1,6 +1,7 @@
 """Taking a document in: everything becomes what it says, or nothing changes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import NamedTuple
 
 from .decisions import listed
@@ -9,9 +10,9 @@ from .inventory import with_numbers
 from .kinds import KINDS
 from .model import PhoneNumber, Resource, Snapshot, identity
 from .profile import Profile
-from .shapes import LEFT_OUT, shape_of
+from .shapes import key_of, shape_of
 from .store import Conflict, Store
-from .tables import Table
+from .tables import LEFT_OUT, Table
 
 
 class Counts(NamedTuple):
@@ -29,11 +30,11 @@ def import_document(
 ) -> Counts:
     """Make everything what a document says, all or nothing; `now` is Unix time in seconds.
 
-    A password that was left out stays as it is. Raises ShapeError and ValueError for the document, Conflict where
+    A secret that was left out stays as it is. Raises ShapeError and ValueError for the document, Conflict where
     something would be removed and `replace` is false, StoreError when the disk refuses.
     """
     given = Table(document, "", (REGIONS, *SECTIONS, DELETION_QUEUE))
-    table = Table(_with_known_passwords(given.entries, store.snapshot), "", tuple(given.entries))
+    table = Table(_with_known_secrets(given.entries, store.snapshot), "", tuple(given.entries))
     content = content_of(table)
     check_content(content, regions, profile)
     put, removed = _change(content, store.snapshot, now)
@@ -45,32 +46,35 @@ def import_document(
     return Counts(added, len(put) - added, len(removed), before - len(removed) - len(put) + added)
 
 
-def _with_known_passwords(document: Mapping[str, object], snapshot: Snapshot) -> Mapping[str, object]:
-    """The document with the passwords that were left out and that are known already."""
-    connectors = document.get("voice_connectors")
-    if not isinstance(connectors, list):
-        return document
-    return {**document, "voice_connectors": [_with_passwords_of(snapshot, entries) for entries in connectors]}
+def _with_known_secrets(document: Mapping[str, object], snapshot: Snapshot) -> dict[str, object]:
+    """The document with the secrets that were left out and that are known already."""
+    filled_in = dict(document)
+    for section, kind in SECTIONS.items():
+        tables = document.get(section)
+        if isinstance(tables, list):
+            id_key = key_of(fields(kind.type)[0].name)
+            known = {id_: shape_of(resource) for id_, resource in snapshot.all(kind.type).items()}
+            filled_in[section] = [_filled_in(given, _named(given, id_key, known)) for given in tables]
+    return filled_in
 
 
-def _with_passwords_of(snapshot: Snapshot, entries: object) -> object:
-    match entries:
-        case {"VoiceConnectorId": str(id_), "Credentials": [*credentials], **others} if known := snapshot.by_id.get(
-            id_
-        ):
-            passwords = {credential.username: credential.password for credential in known.credentials}
-            filled_in = [_with_password(passwords, given) for given in credentials]
-            return {**others, "VoiceConnectorId": id_, "Credentials": filled_in}
-    return entries
+def _filled_in(given: object, known: object) -> object:
+    """A value with the secrets of the one that is known; users of a connector are told by their names."""
+    match given, known:
+        case str(), str() if given == LEFT_OUT:
+            return known
+        case dict(), dict():
+            return {key: _filled_in(item, known.get(key)) for key, item in given.items()}
+        case list(), list():
+            users = {user["Username"]: user for user in known if isinstance(user, dict) and "Username" in user}
+            return [_filled_in(item, _named(item, "Username", users)) for item in given]
+    return given
 
 
-def _with_password(passwords: Mapping[str, str], credential: object) -> object:
-    match credential:
-        case {"Username": str(username), "Password": str(given), **others} if (
-            given == LEFT_OUT and username in passwords
-        ):
-            return {**others, "Username": username, "Password": passwords[username]}
-    return credential
+def _named(given: object, key: str, known: Mapping[str, object]) -> object:
+    """What is known by the name that a table has under a key."""
+    name = given.get(key) if isinstance(given, dict) else None
+    return known.get(name) if isinstance(name, str) else None
 
 
 def _change(content: Content, snapshot: Snapshot, now: float) -> tuple[list[Resource], list[Resource]]:

@@ -76,8 +76,6 @@ contact_center_system_type: Reader[ContactCenterSystemType] = choice(*get_args(C
 arn = matching(r"arn[/:_.a-zA-Z0-9-]{1,1021}", "an Amazon Resource Name such as arn:aws:chime:us-east-1:…")
 # RFC 2617 as the guide wants it, in US-ASCII.
 user_or_password = matching("[ -~]{1,256}", "1 to 256 printable US-ASCII characters")
-LEFT_OUT = "«left out»"
-"""In place of a password that was not exported; no password, as it is not US-ASCII."""
 phone_number_name = matching(r"|[a-zA-Z0-9,._-]+(\s+[a-zA-Z0-9,._-]+)*", "letters, digits and , . _ - in words")
 calling_name = matching("|[a-zA-Z0-9 ]{2,15}", "2 to 15 letters, digits and spaces, or empty")
 product_type: Reader[PhoneNumberProductType] = choice("VoiceConnector", "SipMediaApplicationDialIn", "BusinessCalling")
@@ -112,13 +110,6 @@ def network(value: object) -> str:
     return written
 
 
-def password(value: object) -> str:
-    """A password that is really there."""
-    if value == LEFT_OUT:
-        raise ValueError("was left out of the export; put it here, or export with --with-secrets")
-    return user_or_password(value)
-
-
 def route_host(value: object) -> str:
     """A host name, or an IP address without brackets."""
     try:
@@ -146,7 +137,7 @@ def credential(entries: object, path: str) -> Credential:
     table = Table(entries, path, ("Username", "Password"))
     return Credential(
         username=table.required("Username", user_or_password),
-        password=table.required("Password", password),
+        password=table.required("Password", user_or_password),
     )
 
 

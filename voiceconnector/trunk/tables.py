@@ -14,6 +14,8 @@ D = TypeVar("D")
 Choice = TypeVar("Choice", bound=str | int)
 Reader = Callable[[object], T]
 
+LEFT_OUT = "«left out»"
+"""In place of a secret that was not exported; no reader of secrets takes it, as it is not US-ASCII."""
 _BARE_KEY = re.compile("[A-Za-z0-9_-]+")
 _INDEX = "[0-9]{1,4}"
 _SECRET = r"([Pp]assword|SecretAccessKey|SessionToken|Credentials(\[\d+\](\.\w+)?)?|access_keys(\[\d+\])?)$"
@@ -98,6 +100,8 @@ def read(reader: Reader[T], value: object, path: str) -> T:
     except ShapeError:
         raise
     except ValueError as error:
+        if value == LEFT_OUT:
+            raise ShapeError(path, "was left out of the export; put it here, or export with --with-secrets") from None
         shown = "(not shown)" if re.search(_SECRET, path) else f"= {_shown(value)}"
         raise ShapeError(path, f"{shown}: {error}") from None
 
