@@ -1,8 +1,8 @@
 """Taking a document in: everything becomes what it says, or nothing changes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
-from typing import NamedTuple
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
 
 from .decisions import listed
 from .document import DELETION_QUEUE, REGIONS, SECTIONS, Content, check_content, content_of
@@ -52,10 +52,22 @@ def _with_known_secrets(document: Mapping[str, object], snapshot: Snapshot) -> d
     for section, kind in SECTIONS.items():
         tables = document.get(section)
         if isinstance(tables, list):
-            id_key = key_of(fields(kind.type)[0].name)
-            known = {id_: shape_of(resource) for id_, resource in snapshot.all(kind.type).items()}
-            filled_in[section] = [_filled_in(given, _named(given, id_key, known)) for given in tables]
+            id_key, known = key_of(fields(kind.type)[0].name), snapshot.all(kind.type)
+            filled_in[section] = [_with_secrets_of(_named(given, id_key, known), given) for given in tables]
     return filled_in
+
+
+def _with_secrets_of(known: Resource | None, given: object) -> object:
+    return _filled_in(given, shape_of(known)) if known is not None and _lacks_secrets(given) else given
+
+
+def _lacks_secrets(given: object) -> bool:
+    match given:
+        case dict():
+            return any(map(_lacks_secrets, given.values()))
+        case list():
+            return any(map(_lacks_secrets, given))
+    return given == LEFT_OUT
 
 
 def _filled_in(given: object, known: object) -> object:
@@ -71,7 +83,7 @@ def _filled_in(given: object, known: object) -> object:
     return given
 
 
-def _named(given: object, key: str, known: Mapping[str, object]) -> object:
+def _named(given: object, key: str, known: Mapping[str, Any]) -> Any:
     """What is known by the name that a table has under a key."""
     name = given.get(key) if isinstance(given, dict) else None
     return known.get(name) if isinstance(name, str) else None
@@ -89,7 +101,10 @@ def _change(content: Content, snapshot: Snapshot, now: float) -> tuple[list[Reso
 
 def _differs(resource: Resource, snapshot: Snapshot) -> bool:
     known = snapshot.all(type(resource)).get(identity(resource))
-    return known is None or shape_of(known) != shape_of(resource)
+    if known is None:
+        return True
+    times = {"created_timestamp": known.created_timestamp, "updated_timestamp": known.updated_timestamp}
+    return bool(replace(resource, **times) != known)
 
 
 def _listed(resources: Iterable[Resource]) -> str:

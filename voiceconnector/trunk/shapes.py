@@ -247,9 +247,11 @@ def voice_connector_group(entries: object, path: str) -> VoiceConnectorGroup:
 
 def distinct(values: Sequence[str | int], path: str, key: str) -> None:
     """Raise ShapeError for the first value of a key that an item of a list shares with one before it."""
+    before: set[str | int] = set()
     for index, value in enumerate(values):
-        if value in values[:index]:
+        if value in before:
             raise ShapeError(f"{path}[{index}].{key}", f"= {value!r}: is there already")
+        before.add(value)
 
 
 def voice_connector(entries: object, path: str) -> VoiceConnector:
