@@ -11,7 +11,7 @@ from ..trunk.model import Snapshot
 from . import account_rules as rules
 from .context import Control, Fields
 from .errors import ApiError
-from .pages import Place, page
+from .pages import page
 
 
 def create_account(control: Control, asked: Fields) -> Fields:
@@ -28,17 +28,17 @@ def list_accounts(control: Control, asked: Fields) -> Fields:
         for account in _candidates(control.store.snapshot, asked.get("UserEmail"))
         if account.name.startswith(asked.get("Name", ""))
     )
-    accounts, token = page(found, asked, _place)
+    accounts, token = page(found, asked)
     return {"Accounts": [_shown(control, account.account_id) for account in accounts], "NextToken": token}
 
 
 def get_account(control: Control, asked: Fields) -> Fields:
-    return {"Account": _shown(control, known_account(control, asked["AccountId"]).account_id)}
+    return {"Account": _shown(control, control.known(Account, asked["AccountId"]).account_id)}
 
 
 def update_account(control: Control, asked: Fields) -> Fields:
     """Another name, or another licence for users who join from now on."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     check_license(asked.get("DefaultLicense"))
     control.store.commit(
         replace(
@@ -52,7 +52,7 @@ def update_account(control: Control, asked: Fields) -> Fields:
 
 def delete_account(control: Control, asked: Fields) -> Fields:
     """A team account without users, other than suspended ones; its domains are to be deleted before (p. 6)."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     snapshot = control.store.snapshot
     if obstacle := rules.obstacle_to_deletion(snapshot, account):
         raise ApiError("UnprocessableEntityException", f"Account {account.account_id} cannot be deleted: {obstacle}")
@@ -64,7 +64,7 @@ def delete_account(control: Control, asked: Fields) -> Fields:
 
 
 def get_account_settings(control: Control, asked: Fields) -> Fields:
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     settings = {
         "DisableRemoteControl": account.disable_remote_control,
         "EnableDialOut": account.enable_dial_out,
@@ -74,7 +74,7 @@ def get_account_settings(control: Control, asked: Fields) -> Fields:
 
 def update_account_settings(control: Control, asked: Fields) -> Fields:
     """What is not asked for stays as it is."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     settings = asked["AccountSettings"]
     control.store.commit(
         replace(
@@ -88,7 +88,7 @@ def update_account_settings(control: Control, asked: Fields) -> Fields:
 
 def associate_signin_delegate_groups_with_account(control: Control, asked: Fields) -> Fields:
     """Groups of a directory whose members may act as delegates; those that are associated already stay."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     names = [group.get("GroupName") for group in asked["SigninDelegateGroups"]]
     if None in names:
         raise ApiError("BadRequestException", "each of SigninDelegateGroups must have its GroupName")
@@ -99,7 +99,7 @@ def associate_signin_delegate_groups_with_account(control: Control, asked: Field
 
 def disassociate_signin_delegate_groups_from_account(control: Control, asked: Fields) -> Fields:
     """All of the groups that are named, or none where one is not associated."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     names = asked["GroupNames"]
     for name in names:
         if name not in account.signin_delegate_groups:
@@ -108,14 +108,6 @@ def disassociate_signin_delegate_groups_from_account(control: Control, asked: Fi
     left = tuple(name for name in account.signin_delegate_groups if name not in names)
     control.store.commit(replace(account, signin_delegate_groups=left))
     return {}
-
-
-def known_account(control: Control, account_id: str) -> Account:
-    """The account of an id. Raises ApiError."""
-    account = control.store.snapshot.all(Account).get(account_id)
-    if account is None:
-        raise ApiError("NotFoundException", f"Could not find Account with Id '{account_id}'")
-    return account
 
 
 def check_license(asked: str | None) -> None:
@@ -133,10 +125,6 @@ def _candidates(snapshot: Snapshot, user_email: str | None) -> tuple[Account, ..
         return tuple(snapshot.all(Account).values())
     user = rules.user_of_email(snapshot, user_email)
     return (snapshot.all(Account)[user.account_id],) if user and user.account_id else ()
-
-
-def _place(account: Account) -> Place:
-    return account.created_timestamp, account.account_id
 
 
 def _shown(control: Control, account_id: str) -> Fields:

@@ -8,7 +8,6 @@ from ..trunk.shapes import shape_of, unix_time, uuid
 from ..trunk.tables import ShapeError, Table, boolean, whole
 from . import account_rules as rules
 from . import chime_directories, chime_domains, chime_sign_in
-from .accounts import known_account
 from .chime_routes import Ids, Route
 from .context import Control, Fields
 from .errors import ApiError
@@ -19,12 +18,12 @@ from .usage_reports import WeekReport, week_reports
 
 
 def list_delegates(control: Control, ids: Ids, asked: object) -> object:
-    return [_delegate(known) for known in known_account(control, ids["account_id"]).delegates]
+    return [_delegate(known) for known in control.known(Account, ids["account_id"]).delegates]
 
 
 def request_delegate(control: Control, ids: Ids, asked: object) -> object:
     """Another AWS account asks to share the management."""
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     asking = Table(asked, "", ("AwsAccountId",)).required("AwsAccountId", aws_account_id)
     if asking == control.account_id:
         raise ShapeError("AwsAccountId", f"= '{asking}': is the AWS account that the account belongs to")
@@ -37,14 +36,14 @@ def request_delegate(control: Control, ids: Ids, asked: object) -> object:
 
 def validate_delegate(control: Control, ids: Ids, asked: object) -> object:
     """What both sides see of one another before the request is accepted."""
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     known = _known_delegate(account, ids["aws_account_id"])
     names = {"AccountId": account.account_id, "AccountName": account.name, "OwnerAwsAccountId": control.account_id}
     return _delegate(known) | names
 
 
 def accept_delegate(control: Control, ids: Ids, asked: object) -> object:
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     known = _known_delegate(account, ids["aws_account_id"])
     if known.accepted is not None:
         raise ApiError("ConflictException", f"the request of {known.aws_account_id} was accepted before")
@@ -56,7 +55,7 @@ def accept_delegate(control: Control, ids: Ids, asked: object) -> object:
 
 def delete_delegate(control: Control, ids: Ids, asked: object) -> object:
     """Ends the sharing, or turns a request down."""
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     known = _known_delegate(account, ids["aws_account_id"])
     control.store.commit(replace(account, delegates=tuple(each for each in account.delegates if each != known)))
     return None
@@ -84,7 +83,7 @@ def _delegate(known: Delegate) -> Fields:
 
 def add_activity(control: Control, ids: Ids, asked: object) -> object:
     """A meeting of users, or messages of theirs, which the reports are to count."""
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     table = Table(asked, "", ("Time", "UserIds", "Meeting", "PositiveResponses", "NegativeResponses"))
     user_ids = table.each("UserIds", uuid)
     members = {user.user_id for user in rules.users_of(control.store.snapshot, account.account_id)}
@@ -105,7 +104,7 @@ def add_activity(control: Control, ids: Ids, asked: object) -> object:
 
 def list_account_usage_reports(control: Control, ids: Ids, asked: object) -> object:
     """A line for each week since the account was created, the last one first."""
-    account, snapshot = known_account(control, ids["account_id"]), control.store.snapshot
+    account, snapshot = control.known(Account, ids["account_id"]), control.store.snapshot
     users = rules.users_of(snapshot, account.account_id)
     activities = [known for known in snapshot.all(Activity).values() if known.account_id == account.account_id]
     since = min([account.created_timestamp, *(activity.time for activity in activities)])

@@ -9,7 +9,6 @@ from dataclasses import replace
 from ..trunk.account_model import Account, Directory, DirectoryGroup, directory, directory_group, directory_id
 from ..trunk.shapes import shape_of
 from ..trunk.tables import ShapeError, Table, mapping, read
-from .accounts import known_account
 from .chime_routes import Ids, Route
 from .context import Control
 from .errors import ApiError
@@ -37,7 +36,7 @@ def delete_directory(control: Control, ids: Ids, asked: object) -> object:
 
 def connect_directory(control: Control, ids: Ids, asked: object) -> object:
     """An enterprise account's users sign in with the directory from now on; a directory serves one account."""
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     known = _known(control, Table(asked, "", ("DirectoryId",)).required("DirectoryId", directory_id))
     if account.account_type == "Team":
         message = f"the account {account.account_id} is a team account; claim a domain first"
@@ -58,7 +57,7 @@ def disconnect_directory(control: Control, ids: Ids, asked: object) -> object:
 
 
 def list_groups(control: Control, ids: Ids, asked: object) -> object:
-    return [shape_of(group) for group in known_account(control, ids["account_id"]).groups]
+    return [shape_of(group) for group in control.known(Account, ids["account_id"]).groups]
 
 
 def add_or_update_groups(control: Control, ids: Ids, asked: object) -> object:
@@ -96,7 +95,7 @@ def _connected(control: Control, known: Directory) -> Account | None:
 
 
 def _connected_account(control: Control, ids: Ids) -> Account:
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     if account.directory_id is None:
         raise ApiError("ConflictException", f"the account {account.account_id} is connected to no directory")
     return account

@@ -9,7 +9,6 @@ from dataclasses import replace
 from ..trunk.account_model import Account, Domain, domain_name
 from ..trunk.tables import Table
 from . import account_rules as rules
-from .accounts import known_account
 from .chime_routes import Ids, LookUp, Route, Texts
 from .context import Control, Fields
 from .errors import ApiError
@@ -20,12 +19,12 @@ _RECORD_LABEL = "_amazonchime"
 
 
 def list_domains(control: Control, ids: Ids, asked: object) -> object:
-    return [_shown(domain) for domain in known_account(control, ids["account_id"]).domains]
+    return [_shown(domain) for domain in control.known(Account, ids["account_id"]).domains]
 
 
 def add_domain(control: Control, ids: Ids, asked: object) -> object:
     """A claim; 409 for a domain that an account has already."""
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     name = Table(asked, "", ("DomainName",)).required("DomainName", domain_name)
     owner = rules.claiming(control.store.snapshot, name)
     if owner or any(domain.domain_name == name for domain in account.domains):
@@ -37,17 +36,17 @@ def add_domain(control: Control, ids: Ids, asked: object) -> object:
 
 
 def get_domain(control: Control, ids: Ids, asked: object) -> object:
-    return _shown(_known(known_account(control, ids["account_id"]), ids["domain_name"]))
+    return _shown(_known(control.known(Account, ids["account_id"]), ids["domain_name"]))
 
 
 def verify_domain(control: Control, ids: Ids, asked: object) -> object:
     """Looks for the record. A domain that is verified stays so, whatever DNS says later."""
-    domain = _known(known_account(control, ids["account_id"]), ids["domain_name"])
+    domain = _known(control.known(Account, ids["account_id"]), ids["domain_name"])
     return LookUp(_record_name(domain), lambda texts: _verified(control, ids, texts))
 
 
 def _verified(control: Control, ids: Ids, texts: Texts) -> object:
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     domain = _known(account, ids["domain_name"])
     if domain.verified is not None:
         return _shown(domain)
@@ -65,7 +64,7 @@ def _elsewise(domain: Domain, texts: Texts) -> str:
 
 def delete_domain(control: Control, ids: Ids, asked: object) -> object:
     """Suspends and signs out the users of the domain; without its last one the account is a team account again."""
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     domain = _known(account, ids["domain_name"])
     control.store.commit(*rules.released(control.store.snapshot, account, domain))
     return None

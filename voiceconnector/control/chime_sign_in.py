@@ -9,7 +9,6 @@ from dataclasses import replace
 from ..trunk.account_model import Account, User, email_address, privacy_setting, words
 from ..trunk.tables import Table
 from . import account_rules as rules
-from .accounts import known_account
 from .chime_routes import Ids, Route
 from .context import Control, Fields
 from .errors import ApiError
@@ -19,7 +18,7 @@ from .users import known_user, new_pin
 
 def list_invites(control: Control, ids: Ids, asked: object) -> object:
     """The e-mails that invited users have got, with the account's name of today (p. 6)."""
-    account = known_account(control, ids["account_id"])
+    account = control.known(Account, ids["account_id"])
     users = rules.users_of(control.store.snapshot, account.account_id)
     return [
         {

@@ -20,7 +20,6 @@ from ..trunk.shapes import (
 )
 from .context import Control, Fields
 from .errors import ApiError
-from .voice_connectors import known_voice_connector
 
 T = TypeVar("T")
 EMERGENCY_CALLING, STREAMING = "EmergencyCallingConfiguration", "StreamingConfiguration"
@@ -29,7 +28,7 @@ LOGGING, EXTERNAL_SYSTEMS = "LoggingConfiguration", "ExternalSystemsConfiguratio
 
 def put_voice_connector_emergency_calling_configuration(control: Control, asked: Fields) -> Fields:
     """Needs termination and origination, both enabled, for as long as it is there."""
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     given = emergency_calling_configuration(asked[EMERGENCY_CALLING], EMERGENCY_CALLING)
     changed = replace(connector, emergency_calling_configuration=given)
     check_emergency_calling(changed, control.profile, EMERGENCY_CALLING)
@@ -38,20 +37,20 @@ def put_voice_connector_emergency_calling_configuration(control: Control, asked:
 
 
 def get_voice_connector_emergency_calling_configuration(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     known = connector.emergency_calling_configuration
     return {EMERGENCY_CALLING: shape_of(_found(connector, known, EMERGENCY_CALLING))}
 
 
 def delete_voice_connector_emergency_calling_configuration(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     if connector.emergency_calling_configuration:
         control.store.commit(replace(connector, emergency_calling_configuration=None))
     return {}
 
 
 def put_voice_connector_streaming_configuration(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     given = streaming_configuration(asked[STREAMING], STREAMING)
     changed = replace(connector, streaming_configuration=given)
     control.store.commit(changed, *(() if given.disabled else role_owed(control.store.snapshot)))
@@ -59,31 +58,31 @@ def put_voice_connector_streaming_configuration(control: Control, asked: Fields)
 
 
 def get_voice_connector_streaming_configuration(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     return {STREAMING: shape_of(_found(connector, connector.streaming_configuration, STREAMING))}
 
 
 def delete_voice_connector_streaming_configuration(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     if connector.streaming_configuration:
         control.store.commit(replace(connector, streaming_configuration=None))
     return {}
 
 
 def put_voice_connector_logging_configuration(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     given = logging_configuration(asked[LOGGING], LOGGING)
     control.store.commit(replace(connector, logging_configuration=given))
     return {LOGGING: shape_of(given)}
 
 
 def get_voice_connector_logging_configuration(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     return {LOGGING: shape_of(connector.logging_configuration or LoggingConfiguration())}
 
 
 def put_voice_connector_external_systems_configuration(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     lists = {key: asked[key] for key in ("SessionBorderControllerTypes", "ContactCenterSystemTypes") if key in asked}
     given = external_systems_configuration(lists, EXTERNAL_SYSTEMS)
     control.store.commit(replace(connector, external_systems_configuration=given))
@@ -91,13 +90,13 @@ def put_voice_connector_external_systems_configuration(control: Control, asked: 
 
 
 def get_voice_connector_external_systems_configuration(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     known = connector.external_systems_configuration
     return {EXTERNAL_SYSTEMS: shape_of(_found(connector, known, EXTERNAL_SYSTEMS))}
 
 
 def delete_voice_connector_external_systems_configuration(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     if connector.external_systems_configuration:
         control.store.commit(replace(connector, external_systems_configuration=None))
     return {}

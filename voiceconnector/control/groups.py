@@ -8,7 +8,7 @@ from ..trunk.store import Conflict, NotFound
 from ..trunk.tables import Table
 from .context import Control, Fields
 from .errors import ApiError
-from .pages import Place, page
+from .pages import page
 
 # Unverified: groups span Regions, and the operations of 2022 were those of us-east-1 alone.
 ARN_REGION = "us-east-1"
@@ -17,12 +17,7 @@ ARN_REGION = "us-east-1"
 def create_voice_connector_group(control: Control, asked: Fields) -> Fields:
     """A group with or without connectors, within the profile's quotas."""
     most, there = control.profile.voice_connector_groups_max, len(control.store.snapshot.groups)
-    if most is not None and there >= most:
-        raise ApiError(
-            "ResourceLimitExceededException",
-            f"There are {there} Voice Connector groups, and profile {control.profile.name} allows {most}; "
-            "delete one, or use profile lab",
-        )
+    control.check_quota(most, there, "Voice Connector groups", "delete one, or use profile lab")
     items = _items(control, asked.get("VoiceConnectorItems", []), "ResourceLimitExceededException")
     group = VoiceConnectorGroup(control.new_id(), asked["Name"], items)
     control.store.commit(group)
@@ -34,14 +29,14 @@ def get_voice_connector_group(control: Control, asked: Fields) -> Fields:
 
 
 def list_voice_connector_groups(control: Control, asked: Fields) -> Fields:
-    groups, token = page(tuple(control.store.snapshot.groups.values()), asked, _place)
+    groups, token = page(tuple(control.store.snapshot.groups.values()), asked)
     shown = [_shown(control, group.voice_connector_group_id) for group in groups]
     return {"VoiceConnectorGroups": shown, "NextToken": token}
 
 
 def update_voice_connector_group(control: Control, asked: Fields) -> Fields:
     """Another name and other connectors, in place of those that were in it."""
-    group = known_voice_connector_group(control, asked["VoiceConnectorGroupId"])
+    group = control.known(VoiceConnectorGroup, asked["VoiceConnectorGroupId"])
     items = _items(control, asked["VoiceConnectorItems"], "BadRequestException")
     control.store.commit(replace(group, name=asked["Name"], voice_connector_items=items))
     return {"VoiceConnectorGroup": _shown(control, group.voice_connector_group_id)}
@@ -49,7 +44,7 @@ def update_voice_connector_group(control: Control, asked: Fields) -> Fields:
 
 def delete_voice_connector_group(control: Control, asked: Fields) -> Fields:
     """Not while it has connectors or numbers (guide p. 66)."""
-    group = known_voice_connector_group(control, asked["VoiceConnectorGroupId"])
+    group = control.known(VoiceConnectorGroup, asked["VoiceConnectorGroupId"])
     if group.voice_connector_items:
         raise _occupied(group, "Voice Connectors", "take them out first (UpdateVoiceConnectorGroup)")
     if group.phone_numbers:
@@ -57,14 +52,6 @@ def delete_voice_connector_group(control: Control, asked: Fields) -> Fields:
         raise _occupied(group, "phone numbers", advice)
     control.store.commit(remove=[group])
     return {}
-
-
-def known_voice_connector_group(control: Control, voice_connector_group_id: str) -> VoiceConnectorGroup:
-    """The group of an id. Raises NotFound."""
-    group = control.store.snapshot.groups.get(voice_connector_group_id)
-    if group is None:
-        raise NotFound(f"Could not find VoiceConnectorGroup with Id '{voice_connector_group_id}'")
-    return group
 
 
 def _items(control: Control, given: object, too_many: str) -> tuple[VoiceConnectorItem, ...]:
@@ -84,13 +71,9 @@ def _occupied(group: VoiceConnectorGroup, what: str, advice: str) -> Conflict:
     return Conflict(f"Voice Connector group {group.voice_connector_group_id} has {what}; {advice}")
 
 
-def _place(group: VoiceConnectorGroup) -> Place:
-    return group.created_timestamp, group.voice_connector_group_id
-
-
 def _shown(control: Control, voice_connector_group_id: str) -> Fields:
     """A group as the API shows it."""
-    group = known_voice_connector_group(control, voice_connector_group_id)
+    group = control.known(VoiceConnectorGroup, voice_connector_group_id)
     return {
         "VoiceConnectorGroupId": group.voice_connector_group_id,
         "Name": group.name,

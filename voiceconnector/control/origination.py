@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
+from ..trunk.model import VoiceConnector
 from ..trunk.shapes import check_origination, origination, shape_of
 from ..trunk.tables import ShapeError
 from .context import Control, Fields
 from .errors import ApiError
-from .voice_connectors import known_voice_connector
 
 
 def put_voice_connector_origination(control: Control, asked: Fields) -> Fields:
     """In place of what was there. The API's texts: of Routes and Disabled, one must be there at least."""
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     table = asked["Origination"]
     if not table:
         raise ShapeError("Origination", "= {}: must have Routes or Disabled")
@@ -25,7 +25,7 @@ def put_voice_connector_origination(control: Control, asked: Fields) -> Fields:
 
 
 def get_voice_connector_origination(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     if connector.origination is None:
         message = f"Voice Connector {connector.voice_connector_id} has no origination; PutVoiceConnectorOrigination"
         raise ApiError("NotFoundException", f"{message} gives it one")
@@ -34,7 +34,7 @@ def get_voice_connector_origination(control: Control, asked: Fields) -> Fields:
 
 def delete_voice_connector_origination(control: Control, asked: Fields) -> Fields:
     """Nothing can come in any more."""
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     # Unverified: what a second delete answers; a script that the service takes must not fail here.
     if connector.origination:
         control.store.commit(replace(connector, origination=None))

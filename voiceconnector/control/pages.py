@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from ..trunk.model import Resource, identity
 from .context import Fields
 from .errors import ApiError
 
@@ -16,7 +17,14 @@ Place = tuple[float | str, str]
 DEFAULT_RESULTS = 100
 
 
-def page(items: Sequence[T], asked: Fields, place: Callable[[T], Place]) -> tuple[Sequence[T], str | None]:
+def by_creation(resource: Resource) -> Place:
+    """Where a resource stands among those of its kind."""
+    return resource.created_timestamp, identity(resource)
+
+
+def page(
+    items: Sequence[T], asked: Fields, place: Callable[[T], Place] = by_creation
+) -> tuple[Sequence[T], str | None]:
     """The items that are asked for, and the token for those after them; None at the end.
 
     `items` are all there are, in the order of their places. A token says which item was the last one, so that
@@ -30,9 +38,9 @@ def page(items: Sequence[T], asked: Fields, place: Callable[[T], Place]) -> tupl
 
 
 def _index_after(last: Place, items: Sequence[T], place: Callable[[T], Place]) -> int:
-    order, identity = last
+    order, id_ = last
     for index, item in enumerate(items):
-        if place(item)[1] == identity:
+        if place(item)[1] == id_:
             return index + 1
     # It is gone. Those of the same moment may come again, which is better than never.
     try:
@@ -47,12 +55,12 @@ def _token(place: Place) -> str:
 
 def _place_of(token: str) -> Place:
     try:
-        order, identity = json.loads(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        order, id_ = json.loads(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except (ValueError, TypeError, RecursionError):
         raise _no_token() from None
-    if isinstance(order, bool) or not isinstance(order, int | float | str) or not isinstance(identity, str):
+    if isinstance(order, bool) or not isinstance(order, int | float | str) or not isinstance(id_, str):
         raise _no_token()
-    return order, identity
+    return order, id_
 
 
 def _no_token() -> ApiError:

@@ -5,48 +5,35 @@ What cannot be done with one number is told of that number, and does not keep th
 
 from ..trunk import inventory
 from ..trunk.inventory import Holder
-from ..trunk.model import Snapshot, VoiceConnector, VoiceConnectorGroup
-from ..trunk.store import NotFound
+from ..trunk.model import VoiceConnector, VoiceConnectorGroup
 from .context import Control, Fields
 from .phone_numbers import committed, up_to_date
 
 
 def associate_phone_numbers_with_voice_connector(control: Control, asked: Fields) -> Fields:
-    snapshot = up_to_date(control)
-    return _associated(control, snapshot, _connector(snapshot, asked), asked)
+    return _associated(control, VoiceConnector, asked["VoiceConnectorId"], asked)
 
 
 def disassociate_phone_numbers_from_voice_connector(control: Control, asked: Fields) -> Fields:
-    snapshot = up_to_date(control)
-    return committed(control, inventory.disassociate(snapshot, _connector(snapshot, asked), asked["E164PhoneNumbers"]))
+    return _disassociated(control, VoiceConnector, asked["VoiceConnectorId"], asked)
 
 
 def associate_phone_numbers_with_voice_connector_group(control: Control, asked: Fields) -> Fields:
-    snapshot = up_to_date(control)
-    return _associated(control, snapshot, _group(snapshot, asked), asked)
+    return _associated(control, VoiceConnectorGroup, asked["VoiceConnectorGroupId"], asked)
 
 
 def disassociate_phone_numbers_from_voice_connector_group(control: Control, asked: Fields) -> Fields:
-    snapshot = up_to_date(control)
-    return committed(control, inventory.disassociate(snapshot, _group(snapshot, asked), asked["E164PhoneNumbers"]))
+    return _disassociated(control, VoiceConnectorGroup, asked["VoiceConnectorGroupId"], asked)
 
 
-def _associated(control: Control, snapshot: Snapshot, holder: Holder, asked: Fields) -> Fields:
+def _associated(control: Control, kind: type[Holder], id_: str, asked: Fields) -> Fields:
     """With ForceAssociate, numbers leave what they are associated with."""
-    force = asked.get("ForceAssociate", False)
+    snapshot, force = up_to_date(control), asked.get("ForceAssociate", False)
+    holder = control.known(kind, id_)
     change = inventory.associate(snapshot, holder, asked["E164PhoneNumbers"], force, control.clock())
     return committed(control, change)
 
 
-def _connector(snapshot: Snapshot, asked: Fields) -> VoiceConnector:
-    id_ = asked["VoiceConnectorId"]
-    if id_ not in snapshot.by_id:
-        raise NotFound(f"Could not find VoiceConnector with Id '{id_}'")
-    return snapshot.by_id[id_]
-
-
-def _group(snapshot: Snapshot, asked: Fields) -> VoiceConnectorGroup:
-    id_ = asked["VoiceConnectorGroupId"]
-    if id_ not in snapshot.groups:
-        raise NotFound(f"Could not find VoiceConnectorGroup with Id '{id_}'")
-    return snapshot.groups[id_]
+def _disassociated(control: Control, kind: type[Holder], id_: str, asked: Fields) -> Fields:
+    snapshot = up_to_date(control)
+    return committed(control, inventory.disassociate(snapshot, control.known(kind, id_), asked["E164PhoneNumbers"]))

@@ -55,7 +55,7 @@ def get_phone_number_order(control: Control, asked: Fields) -> Fields:
 
 def list_phone_number_orders(control: Control, asked: Fields) -> Fields:
     known = tuple(up_to_date(control).all(PhoneNumberOrder).values())
-    orders, token = page(known, asked, _place)
+    orders, token = page(known, asked)
     return {"PhoneNumberOrders": list(map(_shown, orders)), "NextToken": token}
 
 
@@ -85,10 +85,6 @@ def _shown(known: PhoneNumberOrder) -> Fields:
         "UpdatedTimestamp": known.updated_timestamp,
         "FocDate": known.foc_date,
     }
-
-
-def _place(known: PhoneNumberOrder) -> Place:
-    return known.created_timestamp, known.phone_number_order_id
 
 
 def _place_of_number(number: str) -> Place:

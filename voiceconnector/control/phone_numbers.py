@@ -12,9 +12,9 @@ from ..trunk.model import PhoneNumber, Snapshot, VoiceConnector, VoiceConnectorG
 from ..trunk.numbers import country_of
 from ..trunk.sip_rules import SipRule
 from ..trunk.store import Conflict, NotFound
-from .context import Control, Fields
+from .context import Control, Fields, not_found
 from .errors import ApiError
-from .pages import Place, page
+from .pages import page
 
 _UPDATES = ("ProductType", "CallingName", "Name")
 _STATUSES = (
@@ -45,7 +45,7 @@ def list_phone_numbers(control: Control, asked: Fields) -> Fields:
     found = _associated(snapshot, associations, asked)
     for fits in _filters(associations, asked):
         found = list(filter(fits, found))
-    numbers_of_page, token = page(found, asked, _place)
+    numbers_of_page, token = page(found, asked)
     now = control.clock()
     return {"PhoneNumbers": [_shown(known, associations, now) for known in numbers_of_page], "NextToken": token}
 
@@ -61,7 +61,7 @@ def _associated(snapshot: Snapshot, associations: Associations, asked: Fields) -
     kind = _ASSOCIATES.get(name)
     holder = snapshot.all(kind).get(value) if kind else None
     if kind and holder is None:
-        raise NotFound(f"Could not find {kind.__name__} with Id '{value}'")
+        raise not_found(kind, value)
     if isinstance(holder, VoiceConnector | VoiceConnectorGroup):
         held = [numbers[number] for number in holder.phone_numbers if number in numbers]
         return sorted(held, key=lambda known: known.created_timestamp)
@@ -202,10 +202,6 @@ def _exception(code: inventory.ErrorCode, message: str) -> Exception:
 def phone_number_id(number: str) -> str:
     """The id of a number, as AWS's examples have it: %2B12065550100."""
     return f"%2B{number[1:]}" if number.startswith("+") else number
-
-
-def _place(known: PhoneNumber) -> Place:
-    return known.created_timestamp, known.e164_phone_number
 
 
 def _one(control: Control, number: str) -> Fields:

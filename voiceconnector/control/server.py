@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..trunk.countries import described
-from ..trunk.store import Conflict, NotFound, StoreError
+from ..trunk.store import Conflict, StoreError
 from ..trunk.tables import ShapeError
 from . import chime_console
 from .api import LONGEST_BODY as LONGEST_API_BODY
@@ -205,13 +205,7 @@ def emulator_pages(view: View, desk: Calls, further: Sequence[Route]) -> Starlet
         return JSONResponse(view.regions())
 
     async def set_region(request: Request) -> Response:
-        try:
-            wanted = await _json_of(request)
-            return JSONResponse(view.set_region(request.path_params["name"], wanted))
-        except LookupError as error:
-            return _problem(str(error), 404)
-        except ValueError as error:
-            return _problem(str(error), 400)
+        return await _done(request, partial(view.set_region, request.path_params["name"]))
 
     async def role(request: Request) -> Response:
         try:
@@ -232,17 +226,8 @@ def emulator_pages(view: View, desk: Calls, further: Sequence[Route]) -> Starlet
         return JSONResponse(view.configuration(secrets="secrets" in request.query_params))
 
     async def configure(request: Request) -> Response:
-        try:
-            document = await _json_of(request, longest=LONGEST_DOCUMENT)
-            return JSONResponse(view.configure(document, replace="replace" in request.query_params))
-        except ShapeError as error:
-            return _problem(str(error), 400, error.path)
-        except Conflict as error:
-            return _problem(str(error), 409)
-        except ValueError as error:
-            return _problem(str(error), 400)
-        except StoreError as error:
-            return _problem(str(error), 503)
+        do = partial(view.configure, replace="replace" in request.query_params)
+        return await _done(request, do, longest=LONGEST_DOCUMENT)
 
     async def calls(_request: Request) -> Response:
         return JSONResponse(desk.calls())
@@ -375,18 +360,24 @@ def number_routes(control: Control) -> tuple[Route, ...]:
     )
 
 
-async def _done(request: Request, do: Callable[[object], object], status_code: int = 200) -> Response:
+async def _done(
+    request: Request, do: Callable[[object], object], status_code: int = 200, longest: int = LONGEST_BODY
+) -> Response:
     """What comes of doing what the body asks for, or why it cannot be done."""
     try:
-        return JSONResponse(do(await _json_of(request)), status_code)
+        return JSONResponse(do(await _json_of(request, longest=longest)), status_code)
     except ApiError as error:
         return _problem(error.message, error.status)
-    except NotFound as error:
+    except LookupError as error:
         return _problem(str(error), 404)
     except Conflict as error:
         return _problem(str(error), 409)
+    except ShapeError as error:
+        return _problem(str(error), 400, error.path)
     except ValueError as error:
         return _problem(str(error), 400)
+    except StoreError as error:
+        return _problem(str(error), 503)
 
 
 async def _json_of(request: Request, default: object = None, longest: int = LONGEST_BODY) -> object:

@@ -14,8 +14,7 @@ from ..trunk.sip_rules import (
 )
 from ..trunk.store import Conflict
 from .context import Control, Fields
-from .errors import ApiError
-from .pages import Place, page
+from .pages import page
 from .tags import tags_of_new
 
 
@@ -25,7 +24,8 @@ def create_sip_media_application(control: Control, asked: Fields) -> Fields:
     settings = {key: asked[key] for key in ("Name", "AwsRegion", "Endpoints")}
     application = sip_media_application({"SipMediaApplicationId": id_, **settings}, "")
     check_sip_media_application(application, control.regions, "")
-    _check_quota(control)
+    most, there = control.profile.sip_media_applications_max, len(control.store.snapshot.all(SipMediaApplication))
+    control.check_quota(most, there, "SIP media applications", "delete one, or use profile lab")
     control.store.commit(application, *tags_of_new(id_, asked), *role_owed(control.store.snapshot))
     return {"SipMediaApplication": _shown(control, id_)}
 
@@ -37,14 +37,14 @@ def get_sip_media_application(control: Control, asked: Fields) -> Fields:
 def list_sip_media_applications(control: Control, asked: Fields) -> Fields:
     """All of the account, of every Region."""
     everything = tuple(control.store.snapshot.all(SipMediaApplication).values())
-    applications, token = page(everything, asked, _place)
+    applications, token = page(everything, asked)
     shown = [_shown(control, application.sip_media_application_id) for application in applications]
     return {"SipMediaApplications": shown, "NextToken": token}
 
 
 def update_sip_media_application(control: Control, asked: Fields) -> Fields:
     """Another name, or another Lambda function of the same Region; the Region stays (guide p. 71)."""
-    application = known_sip_media_application(control, asked["SipMediaApplicationId"])
+    application = control.known(SipMediaApplication, asked["SipMediaApplicationId"])
     changes: Fields = {key: value for key, value in asked.items() if key in ("Name", "Endpoints")}
     changed = sip_media_application({**shape_of(application), **changes}, "")
     control.store.commit(changed, *role_owed(control.store.snapshot))
@@ -53,7 +53,7 @@ def update_sip_media_application(control: Control, asked: Fields) -> Fields:
 
 def delete_sip_media_application(control: Control, asked: Fields) -> Fields:
     """Not while an enabled rule has it as a target (guide p. 74); disabled ones stay, without it (guide p. 72)."""
-    application = known_sip_media_application(control, asked["SipMediaApplicationId"])
+    application = control.known(SipMediaApplication, asked["SipMediaApplicationId"])
     id_ = application.sip_media_application_id
     rules = rules_of_application(control.store.snapshot, id_)
     for rule in rules:
@@ -68,7 +68,7 @@ def delete_sip_media_application(control: Control, asked: Fields) -> Fields:
 
 def put_sip_media_application_logging_configuration(control: Control, asked: Fields) -> Fields:
     """Whether SIP messages of the application are logged."""
-    application = known_sip_media_application(control, asked["SipMediaApplicationId"])
+    application = control.known(SipMediaApplication, asked["SipMediaApplicationId"])
     given = asked.get("SipMediaApplicationLoggingConfiguration", {})
     logging = sip_media_application_logging_configuration(given, "SipMediaApplicationLoggingConfiguration")
     control.store.commit(replace(application, sip_media_application_logging_configuration=logging))
@@ -77,38 +77,14 @@ def put_sip_media_application_logging_configuration(control: Control, asked: Fie
 
 def get_sip_media_application_logging_configuration(control: Control, asked: Fields) -> Fields:
     """Nothing is logged of an application for which nothing was put."""
-    application = known_sip_media_application(control, asked["SipMediaApplicationId"])
+    application = control.known(SipMediaApplication, asked["SipMediaApplicationId"])
     known = application.sip_media_application_logging_configuration
     return {"SipMediaApplicationLoggingConfiguration": shape_of(known or SipMediaApplicationLoggingConfiguration())}
 
 
-def known_sip_media_application(control: Control, sip_media_application_id: str) -> SipMediaApplication:
-    """The application of an id. Raises ApiError."""
-    application = control.store.snapshot.all(SipMediaApplication).get(sip_media_application_id)
-    if application is None:
-        message = f"Could not find SipMediaApplication with Id '{sip_media_application_id}'"
-        raise ApiError("NotFoundException", message)
-    return application
-
-
-def _check_quota(control: Control) -> None:
-    most = control.profile.sip_media_applications_max
-    there = len(control.store.snapshot.all(SipMediaApplication))
-    if most is not None and there >= most:
-        raise ApiError(
-            "ResourceLimitExceededException",
-            f"There are {there} SIP media applications, and profile {control.profile.name} allows {most}; "
-            "delete one, or use profile lab",
-        )
-
-
-def _place(application: SipMediaApplication) -> Place:
-    return application.created_timestamp, application.sip_media_application_id
-
-
 def _shown(control: Control, sip_media_application_id: str) -> Fields:
     """An application as the API shows it."""
-    application = known_sip_media_application(control, sip_media_application_id)
+    application = control.known(SipMediaApplication, sip_media_application_id)
     return {
         **shape_of(application),
         "CreatedTimestamp": application.created_timestamp,

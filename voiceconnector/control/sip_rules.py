@@ -5,8 +5,7 @@ from ..trunk.shapes import shape_of
 from ..trunk.sip_rules import SipMediaApplication, SipRule, check_sip_rule, rules_of_application, sip_rule
 from ..trunk.store import Conflict
 from .context import Control, Fields
-from .errors import ApiError
-from .pages import Place, page
+from .pages import page
 
 
 def create_sip_rule(control: Control, asked: Fields) -> Fields:
@@ -34,13 +33,13 @@ def list_sip_rules(control: Control, asked: Fields) -> Fields:
         everything = tuple(snapshot.all(SipRule).values())
     else:
         everything = rules_of_application(snapshot, application)
-    rules, token = page(everything, asked, _place)
+    rules, token = page(everything, asked)
     return {"SipRules": [_shown(control, rule.sip_rule_id) for rule in rules], "NextToken": token}
 
 
 def update_sip_rule(control: Control, asked: Fields) -> Fields:
     """Another name, enabled or disabled, other targets; what triggers a rule stays (guide p. 73-74)."""
-    snapshot, known = control.store.snapshot, _known_sip_rule(control, asked["SipRuleId"])
+    snapshot, known = control.store.snapshot, control.known(SipRule, asked["SipRuleId"])
     changes: Fields = {key: value for key, value in asked.items() if key in ("Name", "Disabled")}
     rule = sip_rule({**shape_of(known), **changes, **_targets_filled_in(asked, snapshot)}, "")
     check_sip_rule(rule, snapshot, "")
@@ -50,7 +49,7 @@ def update_sip_rule(control: Control, asked: Fields) -> Fields:
 
 def delete_sip_rule(control: Control, asked: Fields) -> Fields:
     """A rule that is disabled (guide p. 75); the number that triggered it is unassigned then (guide p. 57)."""
-    rule = _known_sip_rule(control, asked["SipRuleId"])
+    rule = control.known(SipRule, asked["SipRuleId"])
     if not (rule.disabled or control.profile.enabled_sip_rules_deletable):
         raise Conflict(f"SIP rule {rule.sip_rule_id} is enabled; disable it first (UpdateSipRule)")
     control.store.commit(remove=[rule])
@@ -77,20 +76,8 @@ def _targets_filled_in(asked: Fields, snapshot: Snapshot) -> Fields:
     return {"TargetApplications": targets}
 
 
-def _known_sip_rule(control: Control, sip_rule_id: str) -> SipRule:
-    """Raises ApiError."""
-    rule = control.store.snapshot.all(SipRule).get(sip_rule_id)
-    if rule is None:
-        raise ApiError("NotFoundException", f"Could not find SipRule with Id '{sip_rule_id}'")
-    return rule
-
-
-def _place(rule: SipRule) -> Place:
-    return rule.created_timestamp, rule.sip_rule_id
-
-
 def _shown(control: Control, sip_rule_id: str) -> Fields:
     """A rule as the API shows it."""
-    rule = _known_sip_rule(control, sip_rule_id)
+    rule = control.known(SipRule, sip_rule_id)
     times = {"CreatedTimestamp": rule.created_timestamp, "UpdatedTimestamp": rule.updated_timestamp}
     return {**shape_of(rule), **times}

@@ -7,12 +7,11 @@ from ..trunk.shapes import check_credentials, check_termination, credential, sha
 from ..trunk.tables import ShapeError
 from .context import Control, Fields
 from .errors import ApiError
-from .voice_connectors import known_voice_connector
 
 
 def put_voice_connector_termination(control: Control, asked: Fields) -> Fields:
     """In place of what was there; the digest users stay."""
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     given = termination(asked["Termination"], "Termination")
     check_termination(given, control.profile, "Termination")
     if control.profile.calling_regions_required and "CallingRegions" not in asked["Termination"]:
@@ -23,13 +22,13 @@ def put_voice_connector_termination(control: Control, asked: Fields) -> Fields:
 
 
 def get_voice_connector_termination(control: Control, asked: Fields) -> Fields:
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     return {"Termination": _shown(control, _termination_of(connector))}
 
 
 def delete_voice_connector_termination(control: Control, asked: Fields) -> Fields:
     """Nothing may be called any more; the digest users stay."""
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     # Unverified: what a second delete answers; a script that the service takes must not fail here.
     if connector.termination:
         control.store.commit(replace(connector, termination=None))
@@ -38,7 +37,7 @@ def delete_voice_connector_termination(control: Control, asked: Fields) -> Field
 
 def get_voice_connector_termination_health(control: Control, asked: Fields) -> Fields:
     """The last successful OPTIONS of the PBX; before the first one, health without members."""
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     _termination_of(connector)
     health = control.store.termination_health(connector.voice_connector_id)
     # Unverified: what the service shows before the first OPTIONS.
@@ -50,7 +49,7 @@ def put_voice_connector_termination_credentials(control: Control, asked: Fields)
 
     AWS's texts say "adds" (2018) and "updates" (2022), and there is an operation to delete by name: so others stay.
     """
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     if control.profile.termination_before_credentials:
         _termination_of(connector)
     given = [credential(item, f"Credentials[{place}]") for place, item in enumerate(asked.get("Credentials", []))]
@@ -66,13 +65,13 @@ def put_voice_connector_termination_credentials(control: Control, asked: Fields)
 
 def list_voice_connector_termination_credentials(control: Control, asked: Fields) -> Fields:
     """The names alone; nobody gets a password back."""
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     return {"Usernames": [known.username for known in connector.credentials]}
 
 
 def delete_voice_connector_termination_credentials(control: Control, asked: Fields) -> Fields:
     """Without those digest users, of whom some may be unknown; without any, digest is no longer asked for."""
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     left = tuple(known for known in connector.credentials if known.username not in asked["Usernames"])
     if len(left) < len(connector.credentials):
         control.store.commit(replace(connector, credentials=left))

@@ -11,17 +11,17 @@ from ..trunk.account_model import Account, AlexaForBusinessMetadata, TelephonySe
 from ..trunk.model import PhoneNumber
 from ..trunk.store import Conflict
 from . import account_rules as rules
-from .accounts import check_license, known_account
-from .context import Control, Fields
+from .accounts import check_license
+from .context import Control, Fields, not_found
 from .errors import ApiError
-from .pages import Place, page
+from .pages import page
 
 _PIN_DIGITS = 10  # p. 11: 0123456789
 
 
 def invite_users(control: Control, asked: Fields) -> Fields:
     """Invitations to a team account, one for each address; those that fail say so, and hold up no others."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     if account.account_type != "Team":
         raise ApiError(
             "BadRequestException",
@@ -45,7 +45,7 @@ def _invite(control: Control, account: Account, email: str, user_type: UserType)
 
 def create_user(control: Control, asked: Fields) -> Fields:
     """A user without an invitation: a shared device is registered at once, a person by signing in."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     email, name = asked.get("Email"), asked.get("Username")
     if not (email or name):
         raise ApiError("BadRequestException", "a user must have an Email or a Username")
@@ -77,7 +77,7 @@ def _check_address_is_free(control: Control, account: Account, email: str) -> No
 
 def list_users(control: Control, asked: Fields) -> Fields:
     """The users of an account, invited ones too; all, or by primary e-mail address or type."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     wanted_email, wanted_type = asked.get("UserEmail"), asked.get("UserType")
     found = tuple(
         user
@@ -85,7 +85,7 @@ def list_users(control: Control, asked: Fields) -> Fields:
         if wanted_email is None or (user.primary_email or "").casefold() == wanted_email.casefold()
         if wanted_type is None or user.user_type == wanted_type
     )
-    users, token = page(found, asked, _place)
+    users, token = page(found, asked)
     numbers = rules.numbers_by_user(control.store.snapshot)
     return {"Users": [_fields(control, user, numbers.get(user.user_id)) for user in users], "NextToken": token}
 
@@ -103,7 +103,7 @@ def update_user(control: Control, asked: Fields) -> Fields:
 
 def batch_update_user(control: Control, asked: Fields) -> Fields:
     """The same for up to 20 users; what fails for one holds up no other."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     errors = []
     for item in asked["UpdateUserRequestItems"]:
         errors += _for_each(control, account, [item["UserId"]], partial(_update, control, item))
@@ -118,7 +118,7 @@ def _updated(control: Control, user: User, asked: Fields) -> User:
     license_type = asked.get("LicenseType")
     if license_type:
         check_license(license_type)
-        account = known_account(control, user.account_id or "")
+        account = control.known(Account, user.account_id or "")
         if account.directory_id:
             raise ApiError(
                 "BadRequestException",
@@ -140,7 +140,7 @@ def _updated(control: Control, user: User, asked: Fields) -> User:
 
 def batch_suspend_user(control: Control, asked: Fields) -> Fields:
     """Removes users from a team account, who become free users; suspends those of an enterprise account (p. 12)."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     if account.account_type == "EnterpriseDirectory":
         raise ApiError(
             "BadRequestException",
@@ -162,7 +162,7 @@ def _suspend(control: Control, user: User) -> None:
 
 def batch_unsuspend_user(control: Control, asked: Fields) -> Fields:
     """Lets suspended users of an enterprise account sign in again; who is not suspended is left alone."""
-    account = known_account(control, asked["AccountId"])
+    account = control.known(Account, asked["AccountId"])
     if account.account_type != "EnterpriseLWA":
         raise ApiError(
             "BadRequestException",
@@ -266,10 +266,10 @@ def disassociate_phone_number_from_user(control: Control, asked: Fields) -> Fiel
 
 def known_user(control: Control, asked: Fields) -> User:
     """The user of AccountId and UserId. Raises ApiError."""
-    account = known_account(control, asked["AccountId"])
-    user = control.store.snapshot.all(User).get(asked["UserId"])
-    if user is None or user.account_id != account.account_id:
-        raise ApiError("NotFoundException", f"Could not find User with Id '{asked['UserId']}'")
+    account = control.known(Account, asked["AccountId"])
+    user = control.known(User, asked["UserId"])
+    if user.account_id != account.account_id:
+        raise not_found(User, user.user_id)
     return user
 
 
@@ -279,10 +279,6 @@ def new_pin(control: Control) -> str:
     while (pin := "".join(control.chance.choices("0123456789", k=_PIN_DIGITS))) in taken:
         pass
     return pin
-
-
-def _place(user: User) -> Place:
-    return user.created_timestamp, user.user_id
 
 
 def _shown(control: Control, user_id: str) -> Fields:

@@ -6,7 +6,7 @@ from ..trunk.model import VoiceConnector
 from ..trunk.store import Conflict
 from .context import Control, Fields
 from .errors import ApiError
-from .pages import Place, page
+from .pages import page
 from .tags import tags_of_new
 
 DEFAULT_REGION = "us-east-1"
@@ -35,21 +35,21 @@ def get_voice_connector(control: Control, asked: Fields) -> Fields:
 
 def list_voice_connectors(control: Control, asked: Fields) -> Fields:
     """All of the account, of every Region."""
-    connectors, token = page(tuple(control.store.snapshot.by_id.values()), asked, _place)
+    connectors, token = page(tuple(control.store.snapshot.by_id.values()), asked)
     shown = [_shown(control, connector.voice_connector_id) for connector in connectors]
     return {"VoiceConnectors": shown, "NextToken": token}
 
 
 def update_voice_connector(control: Control, asked: Fields) -> Fields:
     """Another name, or another RequireEncryption; encryption takes routes over TCP."""
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     control.store.commit(replace(connector, name=asked["Name"], require_encryption=asked["RequireEncryption"]))
     return {"VoiceConnector": _shown(control, connector.voice_connector_id)}
 
 
 def delete_voice_connector(control: Control, asked: Fields) -> Fields:
     """With all that is configured on it, but not with numbers or out of a group (guide p. 63)."""
-    connector = known_voice_connector(control, asked["VoiceConnectorId"])
+    connector = control.known(VoiceConnector, asked["VoiceConnectorId"])
     id_ = connector.voice_connector_id
     if connector.phone_numbers:
         count = len(connector.phone_numbers)
@@ -72,35 +72,19 @@ def list_available_voice_connector_regions(control: Control, asked: Fields) -> F
     return {"VoiceConnectorRegions": list(control.regions)}
 
 
-def known_voice_connector(control: Control, voice_connector_id: str) -> VoiceConnector:
-    """The connector of an id. Raises ApiError."""
-    connector = control.store.snapshot.by_id.get(voice_connector_id)
-    if connector is None:
-        raise ApiError("NotFoundException", f"Could not find VoiceConnector with Id '{voice_connector_id}'")
-    return connector
-
-
 def _check_region(control: Control, region: str) -> None:
     if region not in control.regions:
         served = " and ".join(control.regions)
         raise ApiError("BadRequestException", f"Region {region} is not served, {served} is; [regions.{region}] adds it")
     most = control.profile.voice_connectors_max
     there = sum(connector.aws_region == region for connector in control.store.snapshot.by_id.values())
-    if most is not None and there >= most:
-        raise ApiError(
-            "ResourceLimitExceededException",
-            f"There are {there} Voice Connectors in {region}, and profile {control.profile.name} allows {most}; "
-            "delete one, use another Region, or profile lab",
-        )
-
-
-def _place(connector: VoiceConnector) -> Place:
-    return connector.created_timestamp, connector.voice_connector_id
+    way_out = "delete one, use another Region, or profile lab"
+    control.check_quota(most, there, f"Voice Connectors in {region}", way_out)
 
 
 def _shown(control: Control, voice_connector_id: str) -> Fields:
     """A connector as the API shows it."""
-    connector = known_voice_connector(control, voice_connector_id)
+    connector = control.known(VoiceConnector, voice_connector_id)
     return {
         "VoiceConnectorId": connector.voice_connector_id,
         "AwsRegion": connector.aws_region,
